@@ -1,0 +1,65 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Pure values: no isolation, so that any thread (and any test) may use them.
+let pure: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Everything that touches libsystemd runs on the one thread that runs the event loop: the main actor.
+/// libsystemd's handles must be used and freed on the thread that made them (see docs/architecture.md).
+let mainThread: [SwiftSetting] = pure + [
+    .defaultIsolation(MainActor.self),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+]
+
+let package = Package(
+    name: "lightsout",
+    products: [
+        .executable(name: "lightsout", targets: ["lightsout"]),
+        .executable(name: "lightsoutd", targets: ["lightsoutd"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .target(name: "CSpawn"),
+        .target(name: "Systemd", dependencies: ["CSystemd", "CSpawn"], swiftSettings: mainThread),
+        .target(
+            name: "LightsOutCore",
+            dependencies: [.product(name: "Yams", package: "Yams")],
+            swiftSettings: pure),
+        .target(
+            name: "LightsOutRunner",
+            dependencies: ["LightsOutCore", "Systemd", "CSpawn"],
+            swiftSettings: mainThread),
+        .target(
+            name: "LightsOutService",
+            dependencies: ["LightsOutCore", "LightsOutRunner", "Systemd"],
+            swiftSettings: mainThread),
+        .executableTarget(
+            name: "lightsout",
+            dependencies: [
+                "LightsOutCore", "LightsOutRunner", "LightsOutService", "Systemd",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: mainThread),
+        .executableTarget(
+            name: "lightsoutd",
+            dependencies: ["LightsOutCore", "LightsOutService", "Systemd"],
+            swiftSettings: mainThread),
+        .testTarget(name: "LightsOutCoreTests", dependencies: ["LightsOutCore"], swiftSettings: pure),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd"], swiftSettings: mainThread),
+        .testTarget(
+            name: "LightsOutRunnerTests", dependencies: ["LightsOutRunner", "LightsOutCore"],
+            swiftSettings: mainThread),
+        .testTarget(
+            name: "LightsOutServiceTests", dependencies: ["LightsOutService", "LightsOutCore"],
+            swiftSettings: mainThread),
+        .testTarget(name: "MachineTests", dependencies: ["LightsOutCore"], exclude: ["machine"], swiftSettings: pure),
+    ]
+)

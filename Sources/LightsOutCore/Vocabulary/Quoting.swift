@@ -1,0 +1,39 @@
+extension String {
+    /// The text in double quotes, fit for one line of a terminal or journal: control characters and quotes escaped,
+    /// long text cut. Hostile input is shown in no other way.
+    public var quotedForPeople: String {
+        let limit = 80
+        var quoted = "\""
+        var shown = 0
+        for scalar in unicodeScalars {
+            if shown == limit {
+                quoted += "…"
+                break
+            }
+            shown += 1
+            switch scalar {
+            case "\"", "\\": quoted += "\\\(scalar)"
+            case "\n": quoted += "\\n"
+            case "\t": quoted += "\\t"
+            default:
+                if scalar.isUnprintable {
+                    quoted += "\\u{\(String(scalar.value, radix: 16))}"
+                } else {
+                    quoted.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        return quoted + "\""
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether a terminal might act on the scalar instead of showing it: controls, formatting and direction marks,
+    /// line and paragraph separators.
+    public var isUnprintable: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
+        default: false
+        }
+    }
+}
