@@ -1,0 +1,76 @@
+import Glibc
+
+/// Owns one file descriptor and closes it once.
+public nonisolated struct Descriptor: ~Copyable, Sendable {
+    /// The number, for a call that borrows it.
+    public let number: Int32
+
+    /// Takes over `number`, which nobody else may close from now on.
+    public init(owning number: Int32) { self.number = number }
+
+    deinit { close(number) }
+
+    /// Opens `path` with O_CLOEXEC added to `flags`, as in open(2).
+    public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(SystemError) -> Descriptor {
+        Descriptor(
+            owning: try retryingInterrupts("open \(path)") { Glibc.open(path, flags | O_CLOEXEC, mode) })
+    }
+
+    /// Opens `name` below the directory `directory`, with O_CLOEXEC added to `flags`, as in openat(2).
+    public static func open(
+        _ name: String, below directory: borrowing Descriptor, _ flags: Int32, mode: mode_t = 0
+    ) throws(SystemError) -> Descriptor {
+        let number = directory.number
+        return Descriptor(
+            owning: try retryingInterrupts("open \(name)") { Glibc.openat(number, name, flags | O_CLOEXEC, mode) })
+    }
+
+    /// A second descriptor of the same open file, closed on exec.
+    public func duplicate() throws(SystemError) -> Descriptor {
+        Descriptor(owning: try retryingInterrupts("duplicate a descriptor") { fcntl(number, F_DUPFD_CLOEXEC, 3) })
+    }
+
+    /// Gives the number away: the caller closes it.
+    public consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+
+    /// fstat(2) of the open file.
+    public func status() throws(SystemError) -> stat {
+        var buffer = stat()
+        try retryingInterrupts("read the status of a file") { fstat(number, &buffer) }
+        return buffer
+    }
+
+    /// Reads at most `limit` bytes from here to the end.
+    public func readAll(limit: Int) throws(SystemError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        let size = 4096
+        while bytes.count < limit {
+            let wanted = min(max(size, bytes.count), limit - bytes.count)
+            let filled = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: wanted))
+            let got = try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
+                try retryingInterrupts("read a file") {
+                    read(number, buffer.baseAddress?.advanced(by: filled), wanted)
+                }
+            }
+            bytes.removeLast(wanted - got)
+            if got == 0 { break }
+        }
+        return bytes
+    }
+
+    /// Writes all of `bytes`.
+    public func writeAll(_ bytes: some Collection<UInt8>) throws(SystemError) {
+        var rest = Array(bytes)[...]
+        while !rest.isEmpty {
+            let written = try rest.withUnsafeBufferPointer { (buffer) throws(SystemError) in
+                try retryingInterrupts("write a file") { write(number, buffer.baseAddress, buffer.count) }
+            }
+            rest = rest.dropFirst(written)
+        }
+    }
+}
