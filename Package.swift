@@ -47,7 +47,8 @@ let package = Package(
                 "LightsOutCore", "LightsOutRunner", "LightsOutService", "Systemd",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: mainThread),
+            // ArgumentParser's types are parsed anywhere; what they do enters the main actor by itself.
+            swiftSettings: pure),
         .executableTarget(
             name: "lightsoutd",
             dependencies: ["LightsOutCore", "LightsOutService", "Systemd"],

@@ -1,1 +1,25 @@
-print("not built yet")
+import ArgumentParser
+import Glibc
+import LightsOutCore
+import Systemd
+
+/// The command's entry: parses, runs, and turns every error into one line and its exit status.
+let arguments = Array(CommandLine.arguments.dropFirst())
+do {
+    var command = try Lightsout.parseAsRoot(arguments)
+    try command.run()
+} catch let exit as ExitCode {
+    Glibc.exit(exit.rawValue)
+} catch let failure as CommandFailure {
+    StandardError.say(failure.message)
+    Glibc.exit(failure.status)
+} catch {
+    let status = Lightsout.exitCode(for: error)
+    if status == .success {
+        // Help and version were asked for: they are the output.
+        print(Lightsout.fullMessage(for: error))
+        Glibc.exit(0)
+    }
+    StandardError.say("\(Lightsout.message(for: error)). See: lightsout --help")
+    Glibc.exit(ExitStatus.usage)
+}

@@ -17,4 +17,10 @@ public struct TimeSpan: Hashable, Comparable, Sendable {
     public var isInfinite: Bool { microseconds == .max }
 
     public static func < (left: TimeSpan, right: TimeSpan) -> Bool { left.microseconds < right.microseconds }
+
+    /// The sum; ``infinity`` where it is too long to be told.
+    public static func + (left: TimeSpan, right: TimeSpan) -> TimeSpan {
+        let (sum, overflow) = left.microseconds.addingReportingOverflow(right.microseconds)
+        return overflow ? .infinity : TimeSpan(microseconds: sum)
+    }
 }

@@ -27,6 +27,13 @@ extension String {
     }
 }
 
+extension String {
+    /// The text as it is where that is one printable line of a bearable length, such as a path; else ``quotedForPeople``.
+    public var plainOrQuoted: String {
+        utf8.count <= 512 && !unicodeScalars.contains(where: \.isUnprintable) ? self : quotedForPeople
+    }
+}
+
 extension Unicode.Scalar {
     /// Whether a terminal might act on the scalar instead of showing it: controls, formatting and direction marks,
     /// line and paragraph separators.

@@ -1,0 +1,91 @@
+/// What the machine must still know of a backup's runs after a crash or a loss of power: the run that is under way or
+/// was the last, and the last success. One small text file a backup holds it (`/var/lib/lightsout/NAME.run`).
+///
+/// The journal is the record of results; this is what makes that record hold exactly one end for each run. ``recorded``
+/// is false from the moment the outcome is durable until its record has been handed to the journal: whoever finds a
+/// run that is under way without a runner, or ended and not recorded, writes the record that is missing.
+public struct RunState: Hashable, Sendable {
+    public enum Phase: Hashable, Sendable {
+        /// The run goes on, in the boot and process named; `pid` alone proves nothing, pids are used again.
+        case running(boot: String, pid: Int32)
+        case ended(Outcome, at: Timestamp, recorded: Bool)
+    }
+
+    public var run: RunIdentifier
+    public var trigger: Trigger
+    public var started: Timestamp
+    public var phase: Phase
+    public var lastSuccess: Timestamp?
+
+    public init(
+        run: RunIdentifier, trigger: Trigger, started: Timestamp, phase: Phase, lastSuccess: Timestamp? = nil
+    ) {
+        self.run = run
+        self.trigger = trigger
+        self.started = started
+        self.phase = phase
+        self.lastSuccess = lastSuccess
+    }
+
+    /// The same run, ended; a success becomes the last one.
+    public func ended(_ outcome: Outcome, at time: Timestamp, recorded: Bool) -> RunState {
+        var state = self
+        state.phase = .ended(outcome, at: time, recorded: recorded)
+        // A backup with warnings is a backup: what could be saved is saved.
+        if outcome.result == .success || outcome.result == .warnings { state.lastSuccess = time }
+        return state
+    }
+}
+
+extension RunState {
+    private static let header = "# lightsout: the last run of this backup. Written by lightsout; not to be edited."
+    /// `recorded=` is the last line and its value one character, so that it can be set in place, in one write of one byte.
+    private static let recordedKey = "recorded"
+
+    /// The file's whole text; its last two bytes are the value of `recorded` and the newline.
+    public var text: String {
+        var lines = [
+            Self.header, "version=1", "run=\(run)", "trigger=\(trigger.rawValue)", "started=\(started.microseconds)",
+        ]
+        if let lastSuccess { lines.append("last_success=\(lastSuccess.microseconds)") }
+        switch phase {
+        case .running(let boot, let pid):
+            lines += ["boot=\(boot)", "pid=\(pid)", "\(Self.recordedKey)=0"]
+        case .ended(let outcome, let time, let recorded):
+            lines += ["ended=\(time.microseconds)", "result=\(outcome.result.rawValue)"]
+            if let status = outcome.exitStatus { lines.append("exit_status=\(status)") }
+            if let signal = outcome.signal { lines.append("signal=\(signal)") }
+            if let reason = outcome.reason {
+                lines.append("reason=\(String(reason.map { $0.isNewline ? " " : $0 }))")
+            }
+            lines.append("\(Self.recordedKey)=\(recorded ? 1 : 0)")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Reads what ``text`` wrote.
+    /// - Throws: ``DamagedState`` for anything else: a state that is half right is not believed by half.
+    public init(text: String) throws(DamagedState) {
+        var values = try StateLines(text)
+        try values.expectVersion("1")
+        let run = try values.required("run") { RunIdentifier($0) }
+        let trigger = try values.required("trigger") { Trigger(rawValue: $0) }
+        let started = try values.required("started") { Int64($0).map(Timestamp.init(microseconds:)) }
+        let lastSuccess = try values.optional("last_success") { Int64($0).map(Timestamp.init(microseconds:)) }
+        let recorded = try values.required(Self.recordedKey) { $0 == "1" ? true : $0 == "0" ? false : nil }
+        let phase: Phase
+        if let boot = try values.optional("boot", { $0 }) {
+            phase = .running(boot: boot, pid: try values.required("pid") { Int32($0) })
+        } else {
+            let outcome = Outcome(
+                try values.required("result") { RunResult(rawValue: $0) },
+                exitStatus: try values.optional("exit_status") { Int32($0) },
+                signal: try values.optional("signal") { Int32($0) },
+                reason: try values.optional("reason") { $0 })
+            let ended = try values.required("ended") { Int64($0).map(Timestamp.init(microseconds:)) }
+            phase = .ended(outcome, at: ended, recorded: recorded)
+        }
+        try values.expectNothingMore()
+        self.init(run: run, trigger: trigger, started: started, phase: phase, lastSuccess: lastSuccess)
+    }
+}

@@ -1,0 +1,60 @@
+/// How a run ended, with what led to it: a result, and the exit status or signal of its script where it had one.
+public struct Outcome: Hashable, Sendable {
+    public var result: RunResult
+    /// The script's exit status; nil where it did not exit by itself.
+    public var exitStatus: Int32?
+    /// The signal that ended the script; nil where none did.
+    public var signal: Int32?
+    /// One sentence for people that says more than the result; nil where there is no more.
+    public var reason: String?
+
+    public init(_ result: RunResult, exitStatus: Int32? = nil, signal: Int32? = nil, reason: String? = nil) {
+        self.result = result
+        self.exitStatus = exitStatus
+        self.signal = signal
+        self.reason = reason
+    }
+}
+
+/// How a script's process ended, as waitid(2) tells it.
+public enum ScriptEnd: Hashable, Sendable {
+    case exited(Int32)
+    case killed(signal: Int32)
+}
+
+extension Outcome {
+    /// The outcome that a script's end means, where nothing but the script decided it.
+    /// - Parameter exitCodes: what the configuration says of exit statuses; the others mean what they do everywhere.
+    public init(_ end: ScriptEnd, exitCodes: [Int32: RunResult]) {
+        switch end {
+        case .exited(let status):
+            let result = exitCodes[status] ?? RunResult(scriptExitStatus: status)
+            self.init(
+                result, exitStatus: status,
+                reason: result == .success && status == 0 ? nil : "the script exited with status \(status)")
+        case .killed(let signal):
+            self.init(.aborted, signal: signal, reason: "the script was ended by \(SignalName.of(signal))")
+        }
+    }
+
+    /// The same run held to be no better than `result`, and why; a worse outcome stays as it is.
+    public func atBest(_ result: RunResult, because reason: String) -> Outcome {
+        guard self.result.worse(than: result) != self.result else { return self }
+        var outcome = self
+        outcome.result = result
+        outcome.reason = reason
+        return outcome
+    }
+}
+
+/// The names of signals, as in signal(7).
+public enum SignalName {
+    private static let names: [Int32: String] = [
+        1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE",
+        9: "SIGKILL", 10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
+        24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS",
+    ]
+
+    /// `SIGTERM` for 15; `signal 40` where it has no name.
+    public static func of(_ signal: Int32) -> String { names[signal] ?? "signal \(signal)" }
+}

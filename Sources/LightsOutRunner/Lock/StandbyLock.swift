@@ -1,0 +1,225 @@
+import Glibc
+import LightsOutCore
+import Systemd
+
+/// The logind inhibitor lock of one run: taken before the script starts, watched while it runs, released when the last
+/// of its processes has ended.
+///
+/// The lock is a descriptor that nobody else has: the kernel closes it with this process, and logind then drops the
+/// lock, whatever happened to the rest.
+public final class StandbyLock {
+    /// What came of asking for the lock.
+    public enum Attempt: Equatable {
+        case taken
+        /// There is no logind to ask, or it does not answer.
+        case unavailable(String)
+        /// logind answered no.
+        case refused(String)
+        /// `shouldStop` said so while a sleep under way was waited for.
+        case stopped
+    }
+
+    /// Told of what became of the lock during the run: it was lost, or taken anew.
+    public var onChange: (JournalRecord.LockChange, String) -> Void = { _, _ in }
+    /// Told that a sleep or resume is under way, which must be over before a lock is given.
+    public var onWait: () -> Void = {}
+
+    private let loop: EventLoop
+    private let what: String
+    private let why: String
+    private var lock: Descriptor?
+    private var bus: Bus?
+    private var subscriptions: [BusSlot] = []
+    private var reconnect: EventSource?
+    private var pendingCheck: BusSlot?
+
+    /// The lock's name in `systemd-inhibit --list`.
+    public static let who = "lightsout"
+
+    /// - Parameter what: what it inhibits, such as `sleep` and `handle-lid-switch`.
+    public init(loop: EventLoop, what: [String], why: String) {
+        self.loop = loop
+        self.what = what.joined(separator: ":")
+        self.why = why
+    }
+
+    public var isHeld: Bool { lock != nil }
+
+    /// Asks until there is an answer that will stay: the lock, a refusal, or nobody to ask.
+    ///
+    /// A sleep or resume under way is waited for without limit, for it ends; a bus or logind that does not answer is
+    /// asked three times within two seconds, for it may be starting.
+    public func take(shouldStop: () -> Bool) throws(SystemError) -> Attempt {
+        var patience: [UInt64] = [200_000, 1_500_000]
+        var saidThatItWaits = false
+        while true {
+            if shouldStop() { return .stopped }
+            let reason: String
+            do throws(BusError) {
+                try acquire()
+                return .taken
+            } catch {
+                switch error.name {
+                case BusError.operationInProgress:
+                    if !saidThatItWaits { onWait() }
+                    saidThatItWaits = true
+                    try waitForEndOfSleep(shouldStop: shouldStop)
+                    continue
+                case let name where Self.meansNobodyThere(name):
+                    reason = error.message.isEmpty ? error.name : error.message
+                    disconnect()
+                default:
+                    return .refused(error.description)
+                }
+            }
+            guard !patience.isEmpty else { return .unavailable(reason) }
+            try pause(patience.removeFirst(), shouldStop: shouldStop)
+        }
+    }
+
+    /// From now on sees to it that the lock survives a restart of logind or of the bus.
+    public func watch() {
+        guard let bus else { return }
+        do throws(BusError) {
+            do throws(SystemError) { try attach(bus) } catch { throw BusError(error) }
+            subscriptions = [
+                try bus.matchAsync(Logind.ownerChangedRule) { [unowned self] message in ownerChanged(message) },
+                try bus.onDisconnect { [unowned self] in connectionLost() },
+            ]
+        } catch {
+            // The lock is held all the same; only its loss would go unseen.
+            onChange(.taken, "a restart of logind during the run cannot be watched for: \(error)")
+        }
+    }
+
+    /// Gives the lock back: logind sees it at once, for the descriptor is the last of its kind.
+    public func release() {
+        lock = nil
+    }
+
+    /// Ends the watch and the connection.
+    public func close() {
+        release()
+        disconnect()
+    }
+
+    // MARK: Asking
+
+    private func acquire() throws(BusError) {
+        lock = try Logind(try connection()).inhibit(
+            what: what, who: Self.who, why: why, mode: "block", timeout: 5_000_000)
+    }
+
+    private func connection() throws(BusError) -> Bus {
+        if let bus { return bus }
+        do throws(SystemError) {
+            let bus = try Bus.system()
+            self.bus = bus
+            return bus
+        } catch { throw BusError(name: BusError.disconnected, message: error.description) }
+    }
+
+    private var isAttached = false
+
+    private func attach(_ bus: Bus) throws(SystemError) {
+        guard !isAttached else { return }
+        try bus.attach(to: loop)
+        isAttached = true
+    }
+
+    private func disconnect() {
+        subscriptions = []
+        pendingCheck = nil
+        bus?.close()
+        bus = nil
+        isAttached = false
+    }
+
+    /// Errors that say that the bus or logind is not there, by name: the words differ between versions.
+    private static func meansNobodyThere(_ name: String) -> Bool {
+        switch name {
+        case BusError.serviceUnknown, BusError.nameHasNoOwner, BusError.noReply, BusError.timeout,
+            BusError.disconnected, "org.freedesktop.DBus.Error.NoServer", "org.freedesktop.DBus.Error.FileNotFound",
+            "org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.IOError",
+            "System.Error.ECONNRESET", "System.Error.ENOTCONN", "System.Error.EPIPE", "System.Error.ECONNREFUSED":
+            true
+        default:
+            name.hasPrefix("org.freedesktop.systemd1.") || name.hasPrefix("org.freedesktop.DBus.Error.Spawn")
+        }
+    }
+
+    /// Returns when logind says that the sleep is over, and after a quarter of a second in any case: the signal may
+    /// have gone before we listened, and only asking again tells for sure.
+    private func waitForEndOfSleep(shouldStop: () -> Bool) throws(SystemError) {
+        guard let bus else { return }
+        try attach(bus)
+        var over = false
+        let listener = try? bus.matchAsync(Logind.prepareForSleepRule) { message in
+            if (try? message.readBool()) == false { over = true }
+        }
+        let timer = try loop.after(250_000) { over = true }
+        while !over && !shouldStop() { try loop.runOnce(timeout: .max) }
+        withExtendedLifetime((listener, timer)) {}
+    }
+
+    private func pause(_ span: UInt64, shouldStop: () -> Bool) throws(SystemError) {
+        var over = false
+        let timer = try loop.after(span) { over = true }
+        while !over && !shouldStop() { try loop.runOnce(timeout: .max) }
+        withExtendedLifetime(timer) {}
+    }
+
+    // MARK: Watching
+
+    /// logind keeps its locks across a restart; one that crashed before it could write them down may not.
+    private func ownerChanged(_ message: BusMessage) {
+        guard let bus, (try? message.readString()) != nil, (try? message.readString()) != nil,
+            let owner = try? message.readString(), !owner.isEmpty
+        else { return }
+        pendingCheck = try? bus.callAsync(.login1, "ListInhibitors", timeout: 5_000_000) { [unowned self] reply in
+            switch reply {
+            case .success(let message):
+                let pid = UInt32(getpid())
+                let isListed = Logind.readInhibitors(message).contains {
+                    $0.who == Self.who && $0.pid == pid && $0.mode == "block"
+                }
+                if !isListed { takeAnew(after: "logind was restarted and had forgotten the lock") }
+            case .failure:
+                // Not ready yet: it owns its name before it answers.
+                checkLater()
+            }
+        }
+    }
+
+    private func connectionLost() {
+        disconnect()
+        checkLater()
+    }
+
+    private func checkLater() {
+        reconnect = try? loop.after(1_000_000) { [unowned self] in
+            do throws(BusError) {
+                let inhibitors = try Logind(try connection()).inhibitors(timeout: 5_000_000)
+                watch()
+                let pid = UInt32(getpid())
+                if lock != nil && !inhibitors.contains(where: { $0.who == Self.who && $0.pid == pid && $0.mode == "block" }) {
+                    takeAnew(after: "the bus was restarted and the lock was gone")
+                }
+            } catch {
+                disconnect()
+                checkLater()
+            }
+        }
+    }
+
+    private func takeAnew(after cause: String) {
+        guard lock != nil else { return }
+        onChange(.lost, "the standby lock was lost: \(cause)")
+        do throws(BusError) {
+            try acquire()
+            onChange(.taken, "standby is blocked again")
+        } catch {
+            checkLater()
+        }
+    }
+}

@@ -1,0 +1,49 @@
+/// Why a script is not run: the component at fault, what is wrong with it, and the command that mends it.
+public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The file or directory at fault.
+    public let component: String
+    /// What is wrong, as the rest of a sentence that begins with the component: `can be written by group "users"`.
+    public let problem: String
+    /// What mends it: a command, or an advice where no single command does.
+    public let remedy: Remedy
+
+    public enum Remedy: Equatable, Sendable {
+        case command(String)
+        case advice(String)
+    }
+
+    public var description: String {
+        switch remedy {
+        case .command(let command): "\(component) \(problem). Mend it with: \(command)"
+        case .advice(let advice): "\(component) \(problem). \(advice)"
+        }
+    }
+
+    init(_ component: String, _ problem: String, mend command: String) {
+        self.component = component
+        self.problem = problem
+        remedy = .command(command)
+    }
+
+    init(_ component: String, _ problem: String, advice: String) {
+        self.component = component
+        self.problem = problem
+        remedy = .advice(advice)
+    }
+}
+
+extension String {
+    /// The text as one word of a shell command that a person may paste.
+    nonisolated var shellWord: String {
+        let plain = utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "/._-+:@%,".utf8.contains(byte)
+            }
+        }
+        if plain && !isEmpty { return self }
+        return "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+}

@@ -1,0 +1,69 @@
+import Glibc
+import LightsOutCore
+import Systemd
+
+/// Keeps the ``RunState`` of each backup, durable across a loss of power (`/var/lib/lightsout/NAME.run`).
+///
+/// Only the process that holds the backup's ``RunExclusion`` writes its file.
+public nonisolated struct RunStateStore: Sendable {
+    public let directory: String
+
+    public init(directory: String) { self.directory = directory }
+
+    /// What reading found.
+    public enum Found: Equatable, Sendable {
+        case nothing
+        case state(RunState)
+        /// The file was damaged; it has been set aside under the name given.
+        case setAside(as: String, because: String)
+    }
+
+    /// Reads the state of `backup`; a damaged file is set aside and reported, never fatal.
+    /// - Throws: ``SystemError`` where the directory or the file cannot be read.
+    public func read(_ backup: BackupName) throws(SystemError) -> Found {
+        let directory: Descriptor
+        do throws(SystemError) {
+            directory = try Descriptor.open(self.directory, O_RDONLY | O_DIRECTORY)
+        } catch {
+            if error.code == ENOENT { return .nothing }
+            throw error
+        }
+        let reason: String
+        do throws(SystemError) {
+            guard
+                let text = try AtomicFile.read(
+                    fileName(backup), below: directory, limit: StateLines.maximumLength)
+            else { return .nothing }
+            do throws(DamagedState) { return .state(try RunState(text: text)) } catch { reason = error.reason }
+        } catch {
+            // Too long, no text, no regular file, a link: not ours. Anything else is the disk's trouble.
+            guard [EFBIG, EILSEQ, EINVAL, ELOOP].contains(error.code) else { throw error }
+            reason = error.reason
+        }
+        let aside = "\(fileName(backup)).damaged"
+        let number = directory.number
+        try retryingInterrupts("set aside the damaged \(self.directory)/\(fileName(backup))") {
+            renameat(number, fileName(backup), number, aside)
+        }
+        return .setAside(as: "\(self.directory)/\(aside)", because: reason)
+    }
+
+    /// Writes the state of `backup`; it is on the disk when this returns.
+    public func write(_ state: RunState, of backup: BackupName) throws(SystemError) {
+        let directory = try AtomicFile.openDirectory(self.directory, mode: 0o755)
+        try AtomicFile.write(
+            state.text, to: fileName(backup), below: directory, mode: 0o644, durable: true)
+    }
+
+    /// Notes that the journal has the record of the ended run of `backup`: one byte, written in place, so that the
+    /// state is whole at every instant without another wait for the disk.
+    public func markRecorded(_ backup: BackupName) throws(SystemError) {
+        let directory = try Descriptor.open(self.directory, O_RDONLY | O_DIRECTORY)
+        let file = try Descriptor.open(fileName(backup), below: directory, O_WRONLY | O_NOFOLLOW)
+        let position = try file.status().st_size - 2
+        var one = UInt8(ascii: "1")
+        try retryingInterrupts("note that \(backup) is recorded") { pwrite(file.number, &one, 1, position) }
+    }
+
+    private func fileName(_ backup: BackupName) -> String { "\(backup.text).run" }
+}

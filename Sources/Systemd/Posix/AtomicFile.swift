@@ -1,0 +1,64 @@
+import Glibc
+
+/// Files that are whole at every instant, also across a crash: written beside, made durable, renamed over.
+public nonisolated enum AtomicFile {
+    /// Makes `name` in the directory `directory` hold `text`.
+    /// - Parameter durable: whether it must outlive a loss of power: the file and then its directory are fsynced.
+    public static func write(
+        _ text: String, to name: String, below directory: borrowing Descriptor, mode: mode_t, durable: Bool
+    ) throws(SystemError) {
+        let temporary = ".\(name).new"
+        let number = directory.number
+        let file = try Descriptor.open(
+            temporary, below: directory, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+        do throws(SystemError) {
+            try file.writeAll(text.utf8)
+            if durable { try retryingInterrupts("make \(name) durable") { fsync(file.number) } }
+            try retryingInterrupts("rename \(temporary)") { renameat(number, temporary, number, name) }
+            if durable { try retryingInterrupts("make \(name) durable") { fsync(number) } }
+        } catch {
+            unlinkat(number, temporary, 0)
+            throw error
+        }
+    }
+
+    /// The text of `name` in `directory`; nil where it does not exist.
+    /// - Throws: ``SystemError``; EFBIG where it is longer than `limit` bytes, EILSEQ where it is no UTF-8, EINVAL
+    ///   where it is no regular file.
+    public static func read(
+        _ name: String, below directory: borrowing Descriptor, limit: Int
+    ) throws(SystemError) -> String? {
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try Descriptor.open(name, below: directory, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+        guard try file.status().st_mode & S_IFMT == S_IFREG else {
+            throw SystemError(code: EINVAL, operation: "read \(name), which is no regular file")
+        }
+        let bytes = try file.readAll(limit: limit + 1)
+        guard bytes.count <= limit else { throw SystemError(code: EFBIG, operation: "read \(name)") }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw SystemError(code: EILSEQ, operation: "read \(name)")
+        }
+        return text
+    }
+
+    /// Opens the directory `path`, made with its parents where it is missing.
+    public static func openDirectory(_ path: String, mode: mode_t) throws(SystemError) -> Descriptor {
+        do throws(SystemError) {
+            return try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+        } catch {
+            guard error.code == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+                throw error
+            }
+            _ = try openDirectory(String(path[..<slash]), mode: 0o755)
+            if mkdir(path, mode) < 0, errno != EEXIST {
+                throw SystemError(code: errno, operation: "make the directory \(path)")
+            }
+            return try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
+        }
+    }
+}
