@@ -23,16 +23,14 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .target(name: "CSpawn"),
         .target(name: "Systemd", dependencies: ["CSystemd", "CSpawn"], swiftSettings: mainThread),
-        .target(
-            name: "LightsOutCore",
-            dependencies: [.product(name: "Yams", package: "Yams")],
-            swiftSettings: pure),
+        .target(name: "LightsOutCore", dependencies: ["CYAML", "CLinux"], swiftSettings: pure),
         .target(
             name: "LightsOutRunner",
             dependencies: ["LightsOutCore", "Systemd", "CSpawn"],

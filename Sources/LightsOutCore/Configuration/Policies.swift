@@ -1,0 +1,41 @@
+/// What a backup's lock keeps the machine from doing, in logind's words (org.freedesktop.login1(5), `Inhibit()`).
+public enum InhibitedAction: String, Hashable, Sendable, CaseIterable {
+    case sleep, shutdown, idle
+    case powerKey = "handle-power-key"
+    case suspendKey = "handle-suspend-key"
+    case hibernateKey = "handle-hibernate-key"
+    case lidSwitch = "handle-lid-switch"
+    case rebootKey = "handle-reboot-key"
+}
+
+extension [InhibitedAction] {
+    /// The actions as logind's `Inhibit()` takes them: joined by colons.
+    public var logindText: String { map(\.rawValue).joined(separator: ":") }
+}
+
+/// What the machine does after a run.
+public enum AfterRun: String, Hashable, Sendable, CaseIterable {
+    case nothing
+    /// Back to sleep if, and only if, it was woken for this backup and nobody uses it.
+    case `return`
+    case suspend, hibernate, poweroff
+}
+
+/// What happens when no lock is to be had.
+public enum UnprotectedPolicy: String, Hashable, Sendable, CaseIterable {
+    case run, fail
+}
+
+/// What happens without AC power, at the start of a run and during it.
+public enum BatteryPolicy: String, Hashable, Sendable, CaseIterable {
+    case run, wait, abort
+}
+
+/// How often, and after what delay each, a run that did not succeed is tried again.
+public struct RetryPolicy: Hashable, Sendable {
+    /// Runs after the first; 0 means none.
+    public var attempts = 0
+    public var delay = TimeSpan.minutes(10)
+
+    public init() {}
+}

@@ -1,0 +1,303 @@
+/// How the value of a key is read, and how it is written.
+struct ValueKind<Value>: Sendable {
+    let form: ValueForm
+    /// The value of the node; nil, and at least one error reported, where it is none. The text is the key, for messages.
+    let read: @Sendable (YAMLNode, String, inout FileReading) -> Value?
+    /// The value as YAML in flow style (which is JSON); nil where there is none.
+    let show: @Sendable (Value) -> String?
+}
+
+extension ValueKind {
+    /// A value that is one scalar.
+    /// - Parameter wanted: what stands after "wants" in the message: `a time span such as 15min`.
+    /// - Parameter parse: the value of a text, or what is wrong with it and, where known, what was meant.
+    fileprivate static func scalar(
+        _ form: ValueForm, wanted: String, parse: @escaping @Sendable (String) -> ScalarReading<Value>,
+        show: @escaping @Sendable (Value) -> String?
+    ) -> ValueKind {
+        ValueKind(form: form, read: { node, key, reading in
+            guard case .scalar(let text, let isPlain) = node.content, !(isPlain && text.isEmpty) else {
+                reading.error(
+                    "\(key.quotedForPeople) wants \(wanted), not \(node.kindForPeople)", at: node.position,
+                    suggestion: node.isAbsent ? "give it a value, or remove the key" : nil)
+                return nil
+            }
+            switch parse(text) {
+            case .value(let value): return value
+            case .unwanted(let suggestion):
+                reading.error(
+                    "\(key.quotedForPeople) wants \(wanted), not \(node.kindForPeople)", at: node.position,
+                    suggestion: suggestion)
+            case .wrong(let message, let suggestion):
+                reading.error("\(key.quotedForPeople): \(message)", at: node.position, suggestion: suggestion)
+            }
+            return nil
+        }, show: show)
+    }
+
+    /// The same kind for a property that may be without a value.
+    var optional: ValueKind<Value?> {
+        ValueKind<Value?>(form: form, read: { read($0, $1, &$2).map { .some($0) } }, show: { $0.flatMap(show) })
+    }
+}
+
+/// What reading one scalar comes to.
+private enum ScalarReading<Value> {
+    case value(Value)
+    /// Not what is wanted, which the message says.
+    case unwanted(suggestion: String?)
+    /// Nearly what is wanted, but for this.
+    case wrong(String, suggestion: String?)
+}
+
+extension ValueKind<Bool> {
+    static let flag = scalar(.flag, wanted: "true or false") { text in
+        switch text.lowercased() {
+        case "true", "yes", "on": .value(true)
+        case "false", "no", "off": .value(false)
+        default: .unwanted(suggestion: nil)
+        }
+    } show: { $0 ? "true" : "false" }
+}
+
+extension ValueKind<Int> {
+    static func count(_ range: ClosedRange<Int>) -> ValueKind {
+        scalar(.count(range), wanted: "a number from \(range.lowerBound) to \(range.upperBound)") { text in
+            guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let number = Int(text),
+                range.contains(number)
+            else { return .unwanted(suggestion: nil) }
+            return .value(number)
+        } show: { String($0) }
+    }
+}
+
+extension ValueKind<TimeSpan> {
+    static let timeSpan = timeSpan(mayBeZero: true)
+
+    /// - Parameter mayBeZero: false where 0 would stop at once what is meant to have no limit.
+    static func timeSpan(mayBeZero: Bool) -> ValueKind {
+        scalar(.timeSpan, wanted: "a time span such as 90s, 15min or 1h 30min") { text in
+            do throws(TimeSpanError) {
+                let span = try TimeSpan(parsing: text)
+                guard mayBeZero || span > .zero else {
+                    return .wrong("0 leaves no time at all", suggestion: "write infinity where no limit is meant")
+                }
+                return .value(span)
+            } catch {
+                return .wrong("\(error)", suggestion: nil)
+            }
+        } show: { $0.description.quotedForJSON }
+    }
+}
+
+extension ValueKind<String> {
+    /// One line for people.
+    static let line = scalar(.line, wanted: "one line of text") { text in
+        if text.unicodeScalars.contains(where: { $0 == "\n" || $0 == "\r" }) {
+            return .wrong("the text has more than one line", suggestion: "shorten it to one line")
+        }
+        if text.unicodeScalars.contains(where: \.isUnprintable) {
+            return .wrong("the text has an unprintable character", suggestion: "remove it")
+        }
+        return .value(text)
+    } show: { $0.quotedForJSON }
+
+    /// A string of the script's argv.
+    static let argument = scalar(.argument, wanted: "a text") { text in
+        text.utf8.contains(0) ? .wrong("no argument can hold a NUL", suggestion: "remove \"\\0\"") : .value(text)
+    } show: { $0.quotedForJSON }
+
+    static let absolutePath = scalar(.absolutePath, wanted: "an absolute path") { text in
+        guard text.hasPrefix("/") else {
+            return .unwanted(suggestion: text.hasPrefix("~") ? "~ is not expanded: write the folder out" : "begin it with /")
+        }
+        if text.unicodeScalars.contains(where: \.isUnprintable) {
+            return .wrong("the path has an unprintable character", suggestion: "rename the file")
+        }
+        if text.utf8.count > 4095 { return .wrong("no path is longer than 4,095 bytes", suggestion: nil) }
+        return .value(text)
+    } show: { $0.quotedForJSON }
+
+    /// A name that getpwnam(3) may know: systemd's rule (user-names in systemd.syntax(7), relaxed), which takes what directory services
+    /// give, and refuses what means something else in a command or file.
+    static let userName = scalar(.userName, wanted: "the name of a user") { text in
+        if text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
+            return .unwanted(suggestion: "write the user's name, not the number")
+        }
+        let isName =
+            text.utf8.count <= 256 && !text.hasPrefix("-") && !text.hasPrefix(" ") && !text.hasSuffix(" ")
+            && text != "." && text != ".."
+            && text.unicodeScalars.allSatisfy { !$0.isUnprintable && $0 != ":" && $0 != "/" }
+        return isName ? .value(text) : .unwanted(suggestion: nil)
+    } show: { $0.quotedForJSON }
+}
+
+extension ValueKind<ScheduleEntry> {
+    static let calendarExpression = scalar(.calendarExpression, wanted: "a calendar expression such as Mon..Fri 02:30") {
+        .value(ScheduleEntry(text: $0))
+    } show: { $0.text.quotedForJSON }
+}
+
+extension ValueKind where Value: RawRepresentable<String> & CaseIterable & Sendable {
+    /// One of the words that `Value` is made of.
+    static var choice: ValueKind {
+        let words = Value.allCases.map(\.rawValue)
+        return scalar(.choice(words), wanted: words.listedForPeople) { text in
+            if let value = Value(rawValue: text) { return .value(value) }
+            return .unwanted(suggestion: text.nearest(of: words).map { "did you mean \($0.quotedForPeople)?" })
+        } show: { $0.rawValue.quotedForJSON }
+    }
+}
+
+extension ValueKind {
+    /// A list of values; a single one need not be written as a list.
+    static func list<Element: Hashable & Sendable>(
+        of kind: ValueKind<Element>, isSet: Bool = false, mayBeEmpty: Bool = true
+    ) -> ValueKind where Value == [Element] {
+        ValueKind(
+            form: .list(kind.form, isSet: isSet, mayBeEmpty: mayBeEmpty),
+            read: { node, key, reading in
+                guard case .sequence(let items) = node.content else {
+                    reading.error(
+                        "\(key.quotedForPeople) wants a list, not \(node.kindForPeople)", at: node.position,
+                        suggestion: node.isAbsent ? "write [] for an empty one, or remove the key" : "write it in brackets: [ … ]")
+                    return nil
+                }
+                if items.isEmpty, !mayBeEmpty {
+                    reading.error(
+                        "\(key.quotedForPeople) wants at least one item", at: node.position,
+                        suggestion: "remove the key to have what holds without it")
+                    return nil
+                }
+                return elements(items, kind, key, isSet: isSet, &reading)
+            },
+            show: { "[" + $0.compactMap(kind.show).joined(separator: ", ") + "]" })
+    }
+
+    /// A list of values, or one of them alone.
+    static func oneOrMore<Element: Hashable & Sendable>(
+        _ kind: ValueKind<Element>
+    ) -> ValueKind where Value == [Element] {
+        ValueKind(
+            form: .oneOrMore(kind.form),
+            read: { node, key, reading in
+                guard case .sequence(let items) = node.content else { return kind.read(node, key, &reading).map { [$0] } }
+                return elements(items, kind, key, isSet: true, &reading)
+            },
+            show: { "[" + $0.compactMap(kind.show).joined(separator: ", ") + "]" })
+    }
+
+    private static func elements<Element: Hashable & Sendable>(
+        _ items: [YAMLNode], _ kind: ValueKind<Element>, _ key: String, isSet: Bool, _ reading: inout FileReading
+    ) -> [Element]? where Value == [Element] {
+        var values: [Element] = []
+        values.reserveCapacity(items.count)
+        var known: Set<Element> = []
+        var isWhole = true
+        for item in items {
+            guard let value = kind.read(item, key, &reading) else {
+                isWhole = false
+                continue
+            }
+            if isSet, !known.insert(value).inserted {
+                reading.error(
+                    "\(key.quotedForPeople) has \(item.kindForPeople) twice", at: item.position, suggestion: "remove one of the two")
+                isWhole = false
+            }
+            values.append(value)
+        }
+        return isWhole ? values : nil
+    }
+}
+
+extension ValueKind<RetryPolicy> {
+    static let retry = ValueKind(
+        form: .retry,
+        read: { node, key, reading in
+            guard case .mapping = node.content else {
+                reading.error(
+                    "\(key.quotedForPeople) wants a mapping, not \(node.kindForPeople)", at: node.position,
+                    suggestion: "write it as {attempts: 2, delay: 10min}")
+                return nil
+            }
+            var policy = RetryPolicy()
+            let before = reading.errorCount
+            let said = RetryKeys.table.read(node, into: &policy, &reading)
+            guard reading.errorCount == before else { return nil }
+            if policy.attempts == 0, let delay = RetryKeys.table.position(of: "delay", in: said) {
+                reading.warning(
+                    "a delay without attempts does nothing", at: delay, suggestion: "say how many: {attempts: 2, delay: …}")
+            }
+            return policy
+        },
+        show: { "{\"attempts\": \($0.attempts), \"delay\": \($0.delay.description.quotedForJSON)}" })
+}
+
+extension ValueKind<ExitCodes> {
+    static let exitCodes = ValueKind(
+        form: .exitCodes,
+        read: { node, key, reading in
+            switch node.content {
+            case .mapping: statuses(node, key, &reading)
+            default: preset.read(node, key, &reading).map { ExitCodes($0) }
+            }
+        },
+        show: { $0 == ExitCodes() ? "{}" : nil })
+
+    private static let preset = ValueKind<ExitCodes.Preset>.choice
+    private static let status = ValueKind<Int>.count(0...255)
+    private static let words = ExitCodes.results.map(\.rawValue)
+
+    private static func statuses(_ node: YAMLNode, _ key: String, _ reading: inout FileReading) -> ExitCodes? {
+        var named: [UInt8: RunResult] = [:]
+        var places: [UInt8: SourcePosition] = [:]
+        let before = reading.errorCount
+        for (text, position, value) in reading.entries(of: node, in: key.quotedForPeople) {
+            let statusNode = YAMLNode(position: position, content: .scalar(text, isPlain: false))
+            guard let code = status.read(statusNode, key, &reading).flatMap(UInt8.init(exactly:)) else { continue }
+            if let first = places[code] {
+                reading.error(
+                    "the exit status \(code) is named twice, first at \(reading.place(first))", at: position,
+                    suggestion: "remove one of the two")
+                continue
+            }
+            places[code] = position
+            guard case .scalar(let word, _) = value.content,
+                let result = ExitCodes.results.first(where: { $0.rawValue == word })
+            else {
+                var suggestion: String?
+                if case .scalar(let word, _) = value.content { suggestion = word.nearest(of: words) }
+                reading.error(
+                    "the exit status \(code) wants \(words.listedForPeople), not \(value.kindForPeople)", at: value.position,
+                    suggestion: suggestion.map { "did you mean \($0.quotedForPeople)?" })
+                continue
+            }
+            named[code] = result
+        }
+        return reading.errorCount == before ? ExitCodes(named) : nil
+    }
+}
+
+extension [String] {
+    /// `a, b or c`.
+    fileprivate var listedForPeople: String {
+        count < 2 ? joined() : dropLast().joined(separator: ", ") + " or " + (last ?? "")
+    }
+}
+
+extension String {
+    /// The text as a JSON string, which is YAML too.
+    fileprivate var quotedForJSON: String {
+        var quoted = "\""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case "\"", "\\": quoted += "\\\(scalar)"
+            case "\u{0}"..<" ":
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

@@ -1,0 +1,49 @@
+/// One value of a YAML document with the place where it begins. A scalar stays the text that it is: what `no`, `22:30`
+/// or `0x10` mean is for the reader of a key to say.
+struct YAMLNode: Sendable {
+    let position: SourcePosition
+    let content: Content
+
+    enum Content: Sendable {
+        /// Plain text stands without quotes, and not in a block of its own (`|`, `>`).
+        case scalar(String, isPlain: Bool)
+        case sequence([YAMLNode])
+        case mapping([YAMLEntry])
+    }
+
+    /// Whether nothing is written where the value belongs, or YAML's words for it.
+    var isAbsent: Bool {
+        if case .scalar(let text, isPlain: true) = content { return text.isEmpty || text == "~" || text == "null" }
+        return false
+    }
+
+    /// What the value is, for a message that says what it should have been.
+    var kindForPeople: String {
+        switch content {
+        case _ where isAbsent: "nothing"
+        case .scalar(let text, _): text.quotedForPeople
+        case .sequence: "a list"
+        case .mapping: "a mapping (\"key: value\")"
+        }
+    }
+}
+
+/// A key and its value in a mapping. The entries keep their order, and equal keys stand beside each other.
+struct YAMLEntry: Sendable {
+    let key: YAMLNode
+    let value: YAMLNode
+}
+
+/// A place in a file, as editors count: lines and characters (Unicode scalars) from 1.
+public struct SourcePosition: Hashable, Comparable, Sendable {
+    private let packed: UInt64
+
+    public init(line: Int, column: Int) {
+        packed = UInt64(UInt32(clamping: line)) << 32 | UInt64(UInt32(clamping: column))
+    }
+
+    public var line: Int { Int(packed >> 32) }
+    public var column: Int { Int(packed & 0xffff_ffff) }
+
+    public static func < (left: SourcePosition, right: SourcePosition) -> Bool { left.packed < right.packed }
+}
