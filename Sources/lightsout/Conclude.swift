@@ -16,11 +16,11 @@ struct Conclude: ParsableCommand {
         try MainActor.assumeIsolated {
             let backup = try BackupName.argument(name)
             // Where another run is under way the state is that one's.
-            guard let exclusion = try? RunExclusion(backup, runtimeDirectory: "/run/lightsout") else { return }
-            PreviousRun(
+            guard let exclusion = try? RunExclusion(backup, runtimeDirectory: "/run/lightsout", for: nil) else { return }
+            let settled = PreviousRun(
                 backup, store: RunStateStore(directory: "/var/lib/lightsout"), log: RunLog(isUnit: true)
             ).settle(because: Self.reason())
-            withExtendedLifetime(exclusion) {}
+            if let settled { exclusion.note(settled) }
         }
     }
 

@@ -51,24 +51,26 @@ public final class BackupRun {
     /// Makes the run.
     /// - Returns: the exit status of `lightsout run`.
     public func perform() -> Int32 {
+        started = now
+        startedMonotonic = Clock.monotonic
         do throws(RunExclusion.Failure) {
-            let exclusion = try RunExclusion(plan.backup, runtimeDirectory: runtimeDirectory)
-            defer { withExtendedLifetime(exclusion) {} }
-            return performAlone()
+            let exclusion = try RunExclusion(plan.backup, runtimeDirectory: runtimeDirectory, for: runningState(nil))
+            let (status, state) = performAlone()
+            // Those who watch learn the result before they see the lock go.
+            if let state { exclusion.note(state) }
+            return status
         } catch {
             return notAlone(error)
         }
     }
 
-    private func performAlone() -> Int32 {
+    private func performAlone() -> (status: Int32, state: RunState?) {
         let previous = PreviousRun(plan.backup, store: store, log: log)
         if let state = previous.read() {
             let survivors = PreviousRun.survivors(of: state)
-            guard survivors.isEmpty else { return busy(with: survivors, of: state) }
+            guard survivors.isEmpty else { return (busy(with: survivors, of: state), state) }
         }
         let last = previous.settle()
-        started = now
-        startedMonotonic = Clock.monotonic
 
         do throws(SystemError) { try handleSignals() } catch {
             return finish(Outcome(.failed, reason: error.description), last)
@@ -80,9 +82,7 @@ public final class BackupRun {
         self.lock = lock
         if let outcome = takeLock(lock) { return finish(outcome, last) }
 
-        let state = RunState(
-            run: run, trigger: trigger, started: started,
-            phase: .running(boot: (try? Identity.boot()) ?? "unknown", pid: getpid()), lastSuccess: last?.lastSuccess)
+        let state = runningState(last)
         do throws(SystemError) { try store.write(state, of: plan.backup) } catch { previous.complain(error) }
         log.write(.started(plan.backup, run, trigger))
 
@@ -106,6 +106,12 @@ public final class BackupRun {
             outcome = Outcome(.aborted, reason: error.description)
         }
         return finish(outcome, state)
+    }
+
+    private func runningState(_ last: RunState?) -> RunState {
+        RunState(
+            run: run, trigger: trigger, started: started,
+            phase: .running(boot: (try? Identity.boot()) ?? "unknown", pid: getpid()), lastSuccess: last?.lastSuccess)
     }
 
     // MARK: The steps
@@ -187,11 +193,9 @@ public final class BackupRun {
     }
 
     /// Makes the outcome durable, records it, lets the machine sleep again.
-    private func finish(_ outcome: Outcome, _ state: RunState?) -> Int32 {
-        let ended = RunState(
-            run: run, trigger: trigger, started: started, phase: .running(boot: "", pid: 0),
-            lastSuccess: state?.lastSuccess
-        ).ended(outcome, at: started + TimeSpan(microseconds: Clock.monotonic - startedMonotonic), recorded: false)
+    private func finish(_ outcome: Outcome, _ state: RunState?) -> (status: Int32, state: RunState?) {
+        let ended = runningState(state).ended(
+            outcome, at: started + TimeSpan(microseconds: Clock.monotonic - startedMonotonic), recorded: false)
         let previous = PreviousRun(plan.backup, store: store, log: log)
         do throws(SystemError) { try store.write(ended, of: plan.backup) } catch { previous.complain(error) }
         previous.record(ended)
@@ -200,20 +204,18 @@ public final class BackupRun {
         if wasHeld { log.write(.lock(.released, plan.backup, run, message: "standby is no longer blocked by it")) }
         lock?.close()
         ServiceManager.status(ended.summary)
-        return outcome.result.exitStatus
+        return (outcome.result.exitStatus, ended)
     }
 
     /// The configuration or the script does not permit the run.
-    private func refuse(_ reason: String, _ last: RunState?) -> Int32 {
-        let ended = RunState(
-            run: run, trigger: trigger, started: started, phase: .running(boot: "", pid: 0), lastSuccess: last?.lastSuccess
-        ).ended(Outcome(.wrongConfig, reason: reason), at: started, recorded: true)
+    private func refuse(_ reason: String, _ last: RunState?) -> (status: Int32, state: RunState?) {
+        let ended = runningState(last).ended(Outcome(.wrongConfig, reason: reason), at: started, recorded: true)
         do throws(SystemError) { try store.write(ended, of: plan.backup) } catch {
             PreviousRun(plan.backup, store: store, log: log).complain(error)
         }
         log.write(.refused(plan.backup, run, trigger, reason: reason))
         ServiceManager.status("Not run: \(reason)")
-        return RunResult.wrongConfig.exitStatus
+        return (RunResult.wrongConfig.exitStatus, ended)
     }
 
     // MARK: Ending it early
@@ -281,16 +283,17 @@ public final class BackupRun {
     private func notAlone(_ failure: RunExclusion.Failure) -> Int32 {
         switch failure {
         case .held(let holder):
-            let who = holder.map { " (pid \($0.pid), since \(LocalTime.short($0.since.microseconds)))" } ?? ""
+            var who = ""
+            if let holder, case .running(_, let pid) = holder.phase {
+                who = " (pid \(pid), since \(LocalTime.short(holder.started.microseconds)))"
+            }
             return later("another run of it is under way\(who). This one is not run")
         case .system(let error):
             if error.code == EACCES || error.code == EPERM {
                 StandardError.say("\(error). Run it as root, or set LIGHTSOUT_RUNTIME_DIR for a trial")
                 return ExitStatus.notAllowed
             }
-            started = now
-            startedMonotonic = Clock.monotonic
-            return finish(Outcome(.failed, reason: "two runs of it cannot be kept apart: \(error)"), nil)
+            return finish(Outcome(.failed, reason: "two runs of it cannot be kept apart: \(error)"), nil).status
         }
     }
 

@@ -2,77 +2,89 @@ import Glibc
 import LightsOutCore
 import Systemd
 
-/// Keeps two runs of one backup apart, whoever begins them: a locked file in the runtime directory
-/// (`/run/lightsout/NAME.lock`). The kernel gives the lock back when its holder ends, however it ends.
+/// Keeps two runs of one backup apart, whoever begins them, and tells everybody what runs: a locked file in the
+/// runtime directory (`/run/lightsout/NAME.lock`) that holds the run's ``RunState``. The kernel gives the lock back when
+/// its holder ends, however it ends, and whoever watches the directory hears of it.
 public nonisolated struct RunExclusion: ~Copyable {
-    /// Who holds it, as the file says.
-    public struct Holder: Equatable, Sendable {
-        public let pid: pid_t
-        public let since: Timestamp
-    }
-
     /// Why it could not be had.
     public enum Failure: Error {
-        /// A run is under way; who runs it is nil in the instant before its process has said so.
-        case held(by: Holder?)
+        /// A run is under way; which one is nil in the instant before its process has said so.
+        case held(by: RunState?)
         case system(SystemError)
+    }
+
+    /// What a look at a backup's lock file finds.
+    public struct Look: Equatable, Sendable {
+        /// Whether a process holds the lock now.
+        public var isHeld: Bool
+        /// What the holder, or the last one, wrote; nil where nobody did or it is being written.
+        public var state: RunState?
     }
 
     private let file: Descriptor
 
     /// Takes the right to run `backup`.
-    public init(_ backup: BackupName, runtimeDirectory: String) throws(Failure) {
+    /// - Parameter state: the run that it is for; nil where only the backup's state is put in order.
+    public init(_ backup: BackupName, runtimeDirectory: String, for state: RunState?) throws(Failure) {
         file = try Self.lockedFile(backup, runtimeDirectory)
+        if let state { note(state) }
+    }
+
+    /// Writes down what becomes of the run. In memory (/run is a tmpfs), so it can hardly fail, and nothing but what
+    /// others see depends on it.
+    public func note(_ state: RunState) {
+        let bytes = Array(state.text.utf8)
+        let written = bytes.withUnsafeBytes { pwrite(file.number, $0.baseAddress, $0.count, 0) }
+        if written >= 0 { ftruncate(file.number, written) }
     }
 
     private static func lockedFile(_ backup: BackupName, _ runtimeDirectory: String) throws(Failure) -> Descriptor {
-        let name = "\(backup.text).lock"
         do throws(SystemError) {
             let directory = try AtomicFile.openDirectory(runtimeDirectory, mode: 0o755)
-            let file = try Descriptor.open(name, below: directory, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o644)
+            let file = try Descriptor.open(
+                fileName(backup), below: directory, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o644)
             // An open file description's lock, not a process's: nothing else that this process closes drops it.
             // The file stays when the run ends: a lock on a name that is removed and made again keeps nobody apart.
             let number = file.number
             var lock = wholeFile(F_WRLCK)
-            do throws(SystemError) {
-                try retryingInterrupts("lock \(runtimeDirectory)/\(name)") { fcntl(number, Linux.setDescriptionLock, &lock) }
-            } catch {
-                guard error.code == EAGAIN || error.code == EACCES else { throw error }
-                throw SystemError(code: EWOULDBLOCK, operation: "lock \(runtimeDirectory)/\(name)")
+            try retryingInterrupts("lock \(runtimeDirectory)/\(fileName(backup))") {
+                fcntl(number, Linux.setDescriptionLock, &lock)
             }
-            try retryingInterrupts("empty the lock file") { ftruncate(number, 0) }
-            try file.writeAll("\(getpid()) \(Clock.realtime)\n".utf8)
             return file
         } catch {
-            guard error.code == EWOULDBLOCK else { throw .system(error) }
-            throw .held(by: holder(of: backup, runtimeDirectory: runtimeDirectory))
+            guard error.code == EAGAIN || error.operation.hasPrefix("lock") && error.code == EACCES else {
+                throw .system(error)
+            }
+            throw .held(by: look(at: backup, runtimeDirectory: runtimeDirectory).state)
         }
     }
 
-    /// Who runs `backup` now; nil where nobody does. It asks without locking, so that looking disturbs no run.
-    public static func holder(of backup: BackupName, runtimeDirectory: String) -> Holder? {
+    /// Sees who runs `backup`. It asks without locking, so that looking disturbs no run.
+    public static func look(at backup: BackupName, runtimeDirectory: String) -> Look {
         guard
             let file = try? Descriptor.open(
-                "\(runtimeDirectory)/\(backup.text).lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-        else { return nil }
+                "\(runtimeDirectory)/\(fileName(backup))", O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        else { return Look(isHeld: false, state: nil) }
         var lock = wholeFile(F_WRLCK)
-        guard fcntl(file.number, Linux.getDescriptionLock, &lock) == 0, Int32(lock.l_type) != F_UNLCK else { return nil }
-        return holder(in: file)
+        let isHeld = fcntl(file.number, Linux.getDescriptionLock, &lock) == 0 && Int32(lock.l_type) != F_UNLCK
+        let bytes = (try? file.readAll(limit: StateLines.maximumLength)) ?? []
+        let state = String(validating: bytes, as: UTF8.self).flatMap { try? RunState(text: $0) }
+        return Look(isHeld: isHeld, state: state)
     }
 
-    private static func wholeFile(_ type: Int32) -> Glibc.flock {
-        var lock = Glibc.flock()
+    /// The backup whose lock file is called `name`; nil for another file.
+    public static func backup(ofFile name: String) -> BackupName? {
+        guard name.hasSuffix(suffix) else { return nil }
+        return try? BackupName(String(name.dropLast(suffix.count)))
+    }
+
+    private static let suffix = ".lock"
+    private static func fileName(_ backup: BackupName) -> String { backup.text + suffix }
+
+    private static func wholeFile(_ type: Int32) -> flock {
+        var lock = flock()
         lock.l_type = Int16(type)
         lock.l_whence = Int16(SEEK_SET)
         return lock
-    }
-
-    private static func holder(in file: borrowing Descriptor) -> Holder? {
-        guard let bytes = try? file.readAll(limit: 64), let text = String(validating: bytes, as: UTF8.self) else {
-            return nil
-        }
-        let parts = text.split(whereSeparator: \.isWhitespace)
-        guard parts.count == 2, let pid = pid_t(parts[0]), let since = Int64(parts[1]) else { return nil }
-        return Holder(pid: pid, since: Timestamp(microseconds: since))
     }
 }
