@@ -143,7 +143,7 @@ extension Substring.UTF8View {
     /// Skips `prefix` where it comes next, and says whether it did.
     fileprivate mutating func skip(_ prefix: StaticString) -> Bool {
         prefix.withUTF8Buffer { prefix in
-            guard starts(with: prefix) else { return false }
+            guard first == prefix.first, starts(with: prefix) else { return false }
             removeFirst(prefix.count)
             return true
         }

@@ -38,7 +38,9 @@ extension Unicode.Scalar {
     /// Whether a terminal might act on the scalar instead of showing it: controls, formatting and direction marks,
     /// line and paragraph separators.
     public var isUnprintable: Bool {
-        switch properties.generalCategory {
+        // Nearly all text is ASCII, which needs no look into Unicode's tables.
+        if isASCII { return value < 0x20 || value == 0x7f }
+        return switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
         default: false
         }

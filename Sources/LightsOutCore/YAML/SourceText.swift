@@ -32,7 +32,7 @@ struct SourceText {
             firstInvalid = bytes.startIndex + error.byteOffsets.lowerBound
         }
         // A fault before the invalid byte comes first; all up to it is valid, so looking ahead stays within a scalar.
-        if let found = bytes[..<(firstInvalid ?? bytes.endIndex)].firstUnreadableScalar { return found }
+        if let found = bytes[..<(firstInvalid ?? bytes.endIndex)].firstFault { return found }
         return firstInvalid.map { ($0, .invalidUTF8(bytes[$0])) }
     }
 
@@ -41,6 +41,7 @@ struct SourceText {
         case nul
         case control(UInt32)
         case foreignLineEnd(UInt32)
+        case tagDirective
 
         var message: String {
             switch self {
@@ -48,6 +49,7 @@ struct SourceText {
             case .nul: "a NUL byte: the file is damaged, or no text"
             case .control(let scalar): "the unprintable character U+\(Self.hexadecimal(scalar))"
             case .foreignLineEnd(let scalar): "the line separator U+\(Self.hexadecimal(scalar)), which editors show as no line end"
+            case .tagDirective: "tags are not read here"
             }
         }
 
@@ -57,6 +59,7 @@ struct SourceText {
             case .nul: "restore it from a copy"
             case .control: "remove it"
             case .foreignLineEnd: "end the line with a newline instead"
+            case .tagDirective: "remove the line"
             }
         }
 
@@ -68,12 +71,18 @@ struct SourceText {
 }
 
 extension ArraySlice<UInt8> {
-    /// The first scalar of this valid UTF-8 that YAML forbids or that ends a line for YAML 1.1 but for no editor.
-    fileprivate var firstUnreadableScalar: (offset: Int, fault: SourceText.Fault)? {
+    /// The first scalar of this valid UTF-8 that YAML forbids or that ends a line for YAML 1.1 but for no editor; or a `%TAG`
+    /// line, each of which libyaml compares with all before it.
+    fileprivate var firstFault: (offset: Int, fault: SourceText.Fault)? {
         withUnsafeBufferPointer { bytes in
             for index in bytes.indices {
                 let byte = bytes[index]
-                if byte >= 0x20, byte < 0x7f { continue }
+                if byte >= 0x20, byte < 0x7f {
+                    guard byte == UInt8(ascii: "%"), index == 0 || bytes[index - 1] == 0x0a || bytes[index - 1] == 0x0d,
+                        bytes[index...].starts(with: "%TAG".utf8)
+                    else { continue }
+                    return (startIndex + index, .tagDirective)
+                }
                 let fault: SourceText.Fault
                 switch byte {
                 case 0x09, 0x0a, 0x0d: continue
@@ -102,15 +111,16 @@ struct LineIndex {
 
     init(_ bytes: ArraySlice<UInt8>) {
         self.bytes = bytes
-        var starts = [bytes.startIndex]
-        for index in bytes.indices {
-            let isEnd =
-                bytes[index] == UInt8(ascii: "\n")
-                || bytes[index] == UInt8(ascii: "\r")
-                    && (index + 1 == bytes.endIndex || bytes[index + 1] != UInt8(ascii: "\n"))
-            if isEnd { starts.append(index + 1) }
+        starts = bytes.withUnsafeBufferPointer { text in
+            var starts = [bytes.startIndex]
+            for (index, byte) in text.enumerated() where byte <= UInt8(ascii: "\r") {
+                let isEnd =
+                    byte == UInt8(ascii: "\n")
+                    || byte == UInt8(ascii: "\r") && (index + 1 == text.count || text[index + 1] != UInt8(ascii: "\n"))
+                if isEnd { starts.append(bytes.startIndex + index + 1) }
+            }
+            return starts
         }
-        self.starts = starts
     }
 
     var lineCount: Int { starts.count }

@@ -113,8 +113,8 @@ struct YAMLComposer: ~Copyable {
         weight += addition
         guard weight <= Self.weightLimit else {
             throw YAMLSyntaxError(
-                at: position, "here the file has said more than \(Self.weightLimit >> 20) MiB, its aliases written out",
-                suggestion: "put what is common to backups under \"defaults\"")
+                at: position, "more values than any configuration has, each alias counted as all that it stands for",
+                suggestion: "put what is common to backups under \"defaults\", and keep the file small")
         }
     }
 }
