@@ -1,0 +1,100 @@
+import Testing
+
+@testable import LightsOutCore
+
+/// Every promise here is held against `systemd-analyze calendar`.
+@Suite(
+    "Calendar expressions mean what systemd means", .enabled(if: SystemdAnalyze.isInstalled, "systemd-analyze is not installed"))
+struct CalendarOracleTests {
+    static let iterations = 20
+
+    @Test("thousands of expressions: accepted, normalised and elapsing alike, in many zones", arguments: [
+        ("UTC", Timestamp.utc(2026, 11, 23, 18, 12)),
+        ("Asia/Kolkata", .utc(2024, 2, 28, 23, 59, 59, 999_999)),
+        ("Asia/Kathmandu", .utc(2025, 12, 31, 23, 0, 0, 500_000)),
+        ("Pacific/Kiritimati", .utc(1994, 12, 30)),
+        ("Pacific/Pago_Pago", .utc(2031, 6, 30, 11, 0, 0, 1)),
+    ])
+    func generated(zone: String, base: Timestamp) throws {
+        var generator = ExpressionGenerator(seed: SeededGenerator.seed &+ UInt64(base.microseconds))
+        let expressions = (0..<1000).map { _ in generator.expression() }
+        try compare(expressions, base: base, zone: zone)
+    }
+
+    @Test("broken expressions are refused where systemd refuses them, and only there")
+    func broken() throws {
+        var generator = ExpressionGenerator(seed: SeededGenerator.seed)
+        let expressions = (0..<6000).map { _ in generator.brokenExpression() }
+        try compare(expressions, base: .utc(2026, 11, 23, 18, 12), zone: "UTC", iterations: 3)
+    }
+
+    private func compare(_ expressions: [String], base: Timestamp, zone: String, iterations: Int = iterations) throws {
+        let rules = try ZoneDatabase.system.zone(named: zone)
+        let verdicts = try SystemdAnalyze.calendar(expressions, iterations: iterations, base: base, zone: zone)
+        for (text, verdict) in zip(expressions, verdicts) {
+            var report: Comment {
+                "\(text.debugDescription) from \(base.microseconds) µs in \(zone), seed \(SeededGenerator.seed)"
+            }
+            let expression: CalendarExpression
+            do throws(CalendarExpressionError) {
+                expression = try CalendarExpression(text)
+            } catch {
+                #expect(verdict.isRefused, "refused: \(error.description); \(report)")
+                continue
+            }
+            #expect(!verdict.isRefused, report)
+            if let normalized = verdict.normalized { #expect(expression.description == normalized, report) }
+            let difference = difference(expression, from: verdict, base: base, zone: rules, iterations: iterations)
+            #expect(difference == nil, report)
+        }
+    }
+
+    /// How the elapses of `expression` are others than those of `verdict`; `nil` where they are not.
+    private func difference(
+        _ expression: CalendarExpression, from verdict: SystemdAnalyze.Verdict, base: Timestamp, zone: ZoneRules,
+        iterations: Int
+    ) -> String? {
+        if verdict.isRefused { return nil }
+        var theirs = verdict.elapses[...]
+        var time = base
+        while !theirs.isEmpty || (verdict.elapses.count < iterations && !verdict.gaveUp) {
+            guard let next = expression.next(after: time, localZone: zone) else {
+                return theirs.first.map { "no elapse instead of \($0)" }
+            }
+            time = next
+            if next.microseconds.flooredQuotient(by: 1_000_000) == theirs.first {
+                theirs.removeFirst()
+            } else if !isLostBySystemd(next, of: expression, zone: zone), !isAfterGap(next, of: expression, zone: zone) {
+                return "\(next.microseconds) µs instead of \(theirs.first ?? 0) s"
+            }
+        }
+        return nil
+    }
+
+    /// systemd 252 steps over elapses after midnight and at the beginning of months and years: a repetition without end
+    /// that leaves its range (`*:0/7` comes to minute 63) carries over, and what it left there is not looked at again
+    /// where the carry went further than to the next part (https://github.com/systemd/systemd/issues/22665 and 40260).
+    /// By systemd.time(7) they do elapse.
+    private func isLostBySystemd(_ time: Timestamp, of expression: CalendarExpression, zone: ZoneRules) -> Bool {
+        func repeats(_ list: [CalendarComponent]) -> Bool { list.contains { $0.step > 0 && $0.last == nil } }
+        let wall = (expression.namedZone ?? zone).civilTime(at: time)
+        // A fraction of a second is not reset at all.
+        if repeats(expression.seconds), expression.seconds.contains(where: { ($0.first + $0.step) % 1_000_000 != 0 }),
+            wall.second == 0
+        {
+            return true
+        }
+        return repeats(expression.seconds) && wall.minute == 0 || repeats(expression.minutes) && wall.hour == 0
+            || repeats(expression.hours) && wall.date.day == 1 || repeats(expression.days) && wall.date.month == 1
+    }
+
+    /// The one chosen difference: an elapse moved out of the gap to the moment of the change, when the wall shows
+    /// nothing that the expression names.
+    private func isAfterGap(_ time: Timestamp, of expression: CalendarExpression, zone: ZoneRules) -> Bool {
+        let zone = expression.namedZone ?? zone
+        let before = zone.offset(at: Timestamp(microseconds: time.microseconds - 1)).secondsEast
+        let wall = zone.civilTime(at: time)
+        return before < zone.offset(at: time).secondsEast
+            && expression.matcher.first(from: wall, hours: expression.matcher.hours) != wall
+    }
+}
