@@ -4,6 +4,7 @@ import PackageDescription
 /// Pure values: no isolation, so that any thread (and any test) may use them.
 let pure: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
 ]

@@ -1,4 +1,4 @@
-private import Glibc
+import Glibc
 
 /// All backups that there are: those that the configuration names, and those whose script has the name and place of the
 /// convention, `backup/NAME_backup` in the configuration's folder.

@@ -1,4 +1,4 @@
-private import Glibc
+import Glibc
 
 /// Brings the configuration's files from their folder to the reader.
 ///

@@ -1,5 +1,5 @@
-private import CLinux
-private import Glibc
+import CLinux
+import Glibc
 
 /// The folders that lightsout lives in.
 public struct Directories: Hashable, Sendable {

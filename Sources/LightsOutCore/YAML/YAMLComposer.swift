@@ -1,4 +1,4 @@
-private import CYAML
+import CYAML
 
 /// Why a text is no YAML document that we read, and where.
 struct YAMLSyntaxError: Error {

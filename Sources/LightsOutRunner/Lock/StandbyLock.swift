@@ -1,6 +1,6 @@
 import Glibc
-import LightsOutCore
-import Systemd
+public import LightsOutCore
+public import Systemd
 
 /// The logind inhibitor lock of one run: taken before the script starts, watched while it runs, released when the last
 /// of its processes has ended.

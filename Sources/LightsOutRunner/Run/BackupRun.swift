@@ -1,6 +1,6 @@
 import Glibc
-import LightsOutCore
-import Systemd
+public import LightsOutCore
+public import Systemd
 
 /// One run of a backup, from the check of its script to its exit status: the walk of docs/architecture.md.
 ///

@@ -1,5 +1,5 @@
-import Glibc
-import LightsOutCore
+public import Glibc
+public import LightsOutCore
 import Systemd
 
 /// Brings a backup's state into order before a new run or after the end of its unit: a run that lost its runner gets

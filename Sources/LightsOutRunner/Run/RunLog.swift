@@ -1,5 +1,5 @@
 import Glibc
-import LightsOutCore
+public import LightsOutCore
 import Systemd
 
 /// Says what becomes of a run: to the journal, which is the record, and to a person who started it by hand.

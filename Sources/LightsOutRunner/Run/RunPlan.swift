@@ -1,4 +1,4 @@
-import LightsOutCore
+public import LightsOutCore
 
 /// What the configuration says of one run, with every default filled in.
 public nonisolated struct RunPlan: Sendable {

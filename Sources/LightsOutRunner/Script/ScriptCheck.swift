@@ -1,6 +1,6 @@
 import Glibc
 import LightsOutCore
-import Systemd
+public import Systemd
 
 /// The check that a script passes before it runs: it runs as root or as the backup's user, so nobody else may be able
 /// to decide what it does.

@@ -1,5 +1,5 @@
-import LightsOutCore
-import Systemd
+public import LightsOutCore
+public import Systemd
 
 /// The environment of a script: what is listed here and nothing of the caller's.
 public nonisolated struct ScriptEnvironment: Sendable {

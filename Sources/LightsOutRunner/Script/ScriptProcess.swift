@@ -1,7 +1,7 @@
 import CSpawn
 import Glibc
-import LightsOutCore
-import Systemd
+public import LightsOutCore
+public import Systemd
 
 /// The script's process and everything it started, seen until the last of them has ended.
 ///

@@ -1,6 +1,6 @@
 import Glibc
-import LightsOutCore
-import Systemd
+public import LightsOutCore
+public import Systemd
 
 /// Keeps two runs of one backup apart, whoever begins them, and tells everybody what runs: a locked file in the
 /// runtime directory (`/run/lightsout/NAME.lock`) that holds the run's ``RunState``. The kernel gives the lock back when

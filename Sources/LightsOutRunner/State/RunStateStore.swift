@@ -1,6 +1,6 @@
 import Glibc
-import LightsOutCore
-import Systemd
+public import LightsOutCore
+public import Systemd
 
 /// Keeps the ``RunState`` of each backup, durable across a loss of power (`/var/lib/lightsout/NAME.run`).
 ///

@@ -1,6 +1,6 @@
 import Glibc
-import LightsOutCore
-import Systemd
+public import LightsOutCore
+public import Systemd
 
 /// How the daemon tells the runner why it starts a backup: a file in the runtime directory (`/run/lightsout/NAME.trigger`)
 /// that holds the trigger's name, for a unit's start job carries no parameter. The runner takes it away when it reads

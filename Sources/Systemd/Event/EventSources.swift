@@ -5,7 +5,7 @@ import Glibc
 public nonisolated struct ReceivedSignal: Sendable {
     public let number: Int32
     /// The process that sent it; 1 is the service manager. 0 where the kernel did or the sender is in another namespace.
-    public let sender: pid_t
+    public let sender: Int32
 }
 
 /// The clocks a timer can run on.
@@ -52,7 +52,7 @@ extension EventLoop {
                 { _, info, userdata in
                     guard let info else { return 0 }
                     let received = ReceivedSignal(
-                        number: Int32(info.pointee.ssi_signo), sender: pid_t(info.pointee.ssi_pid))
+                        number: Int32(info.pointee.ssi_signo), sender: Int32(bitPattern: info.pointee.ssi_pid))
                     Handler<ReceivedSignal>.from(userdata)?.call(received)
                     return 0
                 }, box.pointer), "wait for signal \(signal)")

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// Files that are whole at every instant, also across a crash: written beside, made durable, renamed over.
 public nonisolated enum AtomicFile {

@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// Owns one file descriptor and closes it once.
 public nonisolated struct Descriptor: ~Copyable, Sendable {

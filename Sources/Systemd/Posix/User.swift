@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// An account of the machine's user database (getpwnam(3)), with all its groups (getgrouplist(3)).
 public nonisolated struct User: Hashable, Sendable {

@@ -31,7 +31,7 @@ public nonisolated enum Identity {
     }
 
     /// The system unit that the process `pid` belongs to; 0 is ourselves (sd_pid_get_unit(3)).
-    public static func unit(of pid: pid_t = 0) -> String? {
+    public static func unit(of pid: Int32 = 0) -> String? {
         var name: UnsafeMutablePointer<CChar>?
         guard sd_pid_get_unit(pid, &name) >= 0, let name else { return nil }
         defer { free(name) }
@@ -39,7 +39,7 @@ public nonisolated enum Identity {
     }
 
     /// The cgroup of the process `pid`, as a path below the hierarchy; 0 is ourselves (sd_pid_get_cgroup(3)).
-    public static func cgroup(of pid: pid_t = 0) -> String? {
+    public static func cgroup(of pid: Int32 = 0) -> String? {
         var path: UnsafeMutablePointer<CChar>?
         guard sd_pid_get_cgroup(pid, &path) >= 0, let path else { return nil }
         defer { free(path) }
