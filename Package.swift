@@ -30,7 +30,7 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CLinux"),
         .target(name: "CSpawn"),
-        .target(name: "Systemd", dependencies: ["CSystemd", "CSpawn"], swiftSettings: mainThread),
+        .target(name: "Systemd", dependencies: ["CSystemd", "CLinux"], swiftSettings: mainThread),
         .target(name: "LightsOutCore", dependencies: ["CYAML", "CLinux"], swiftSettings: pure),
         .target(
             name: "LightsOutRunner",

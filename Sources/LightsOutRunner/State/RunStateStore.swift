@@ -65,5 +65,14 @@ public nonisolated struct RunStateStore: Sendable {
         try retryingInterrupts("note that \(backup) is recorded") { pwrite(file.number, &one, 1, position) }
     }
 
-    private func fileName(_ backup: BackupName) -> String { "\(backup.text).run" }
+    /// The backups that have a state.
+    public func backups() -> [BackupName] {
+        DirectoryEntries.names(in: directory).compactMap { name in
+            guard name.hasSuffix(Self.suffix) else { return nil }
+            return try? BackupName(String(name.dropLast(Self.suffix.count)))
+        }
+    }
+
+    private static let suffix = ".run"
+    private func fileName(_ backup: BackupName) -> String { backup.text + Self.suffix }
 }

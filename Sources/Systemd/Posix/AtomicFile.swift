@@ -1,11 +1,12 @@
-public import Glibc
+import CLinux
+import Glibc
 
 /// Files that are whole at every instant, also across a crash: written beside, made durable, renamed over.
 public nonisolated enum AtomicFile {
     /// Makes `name` in the directory `directory` hold `text`.
     /// - Parameter durable: whether it must outlive a loss of power: the file and then its directory are fsynced.
     public static func write(
-        _ text: String, to name: String, below directory: borrowing Descriptor, mode: mode_t, durable: Bool
+        _ text: String, to name: String, below directory: borrowing Descriptor, mode: UInt32, durable: Bool
     ) throws(SystemError) {
         let temporary = ".\(name).new"
         let number = directory.number
@@ -20,6 +21,12 @@ public nonisolated enum AtomicFile {
             unlinkat(number, temporary, 0)
             throw error
         }
+    }
+
+    /// Waits until all that was written to the file system of `directory` is on the disk.
+    public static func synchronise(_ directory: borrowing Descriptor) throws(SystemError) {
+        let number = directory.number
+        try retryingInterrupts("wait for the disk") { lo_syncfs(number) }
     }
 
     /// The text of `name` in `directory`; nil where it does not exist.
@@ -47,7 +54,7 @@ public nonisolated enum AtomicFile {
     }
 
     /// Opens the directory `path`, made with its parents where it is missing.
-    public static func openDirectory(_ path: String, mode: mode_t) throws(SystemError) -> Descriptor {
+    public static func openDirectory(_ path: String, mode: UInt32) throws(SystemError) -> Descriptor {
         do throws(SystemError) {
             return try Descriptor.open(path, O_RDONLY | O_DIRECTORY)
         } catch {

@@ -1,0 +1,150 @@
+import LightsOutCore
+import Systemd
+
+/// Asks polkit whether a caller may do what it asks for (polkit(8), CheckAuthorization). The subject is the caller's
+/// unique name on the bus, which cannot be used again by another process as a pid can.
+final class Authorization {
+    /// The actions of `org.lightsout1.policy`.
+    enum Action: String {
+        case start = "org.lightsout1.start"
+        case stop = "org.lightsout1.stop"
+        case report = "org.lightsout1.report"
+        case hold = "org.lightsout1.hold"
+        case reload = "org.lightsout1.reload"
+        case pause = "org.lightsout1.pause"
+        case sleep = "org.lightsout1.sleep"
+    }
+
+    private let bus: Bus
+    private var checks: [UInt64: BusSlot] = [:]
+    private var next: UInt64 = 0
+
+    /// Questions that are open at a time: a caller that asks and asks gets a refusal, not our memory.
+    private static let limit = 256
+
+    init(_ bus: Bus) { self.bus = bus }
+
+    /// Who calls, as the bus daemon knows it from the caller's socket.
+    struct Caller {
+        let uid: UInt32
+        /// The process may have ended, and its number be another's: what is learnt by it holds only together with the
+        /// uid, and where being wrong does no harm.
+        let pid: Int32
+    }
+
+    /// Calls `permitted` when the caller may; otherwise the call is answered with the refusal. Root may everything, and
+    /// polkit is not asked, so that root is served where polkit is not installed.
+    ///
+    /// Nothing waits meanwhile; a caller that goes away is nobody to answer, which harms nothing.
+    func check(
+        _ call: BusInterface.MethodCall, _ action: Action,
+        permitted: @escaping (Caller) throws(BusError) -> Void
+    ) {
+        identify(call) { [unowned self] caller in
+            if caller.uid == 0 { return Self.finish(call, caller, permitted) }
+            askPolkit(call, action, caller, permitted)
+        }
+    }
+
+    /// Finds out who calls; the call is answered where that cannot be.
+    func identify(_ call: BusInterface.MethodCall, then: @escaping (Caller) -> Void) {
+        ask(call) { [unowned self] (id, sender) throws(BusError) in
+            checks[id] = try bus.callAsync(.bus, "GetConnectionCredentials", timeout: 5_000_000) {
+                (message) throws(BusError) in try message.append(sender)
+            } reply: { [unowned self] reply in
+                checks[id] = nil
+                var uid: UInt32?
+                var pid: UInt32?
+                if case .success(let message) = reply {
+                    try? message.readProperties { (name, message) throws(BusError) in
+                        switch name {
+                        case "UnixUserID": uid = try message.readContainer("v", "u") { (m) throws(BusError) in try m.readUInt32() }
+                        case "ProcessID": pid = try message.readContainer("v", "u") { (m) throws(BusError) in try m.readUInt32() }
+                        default: try message.skip("v")
+                        }
+                    }
+                }
+                guard let uid, let pid else {
+                    return call.fail(
+                        BusError(name: BusError.accessDenied, message: "the bus does not say who is asking"))
+                }
+                then(Caller(uid: uid, pid: Int32(bitPattern: pid)))
+            }
+        }
+    }
+
+    private func ask(
+        _ call: BusInterface.MethodCall, _ question: (UInt64, String) throws(BusError) -> Void
+    ) {
+        guard checks.count < Self.limit, let sender = call.message.sender else {
+            return call.fail(
+                BusError(
+                    name: "org.freedesktop.DBus.Error.LimitsExceeded",
+                    message: "too many questions about permissions are open. Try again later"))
+        }
+        next += 1
+        do throws(BusError) { try question(next, sender) } catch { call.fail(error) }
+    }
+
+    private func askPolkit(
+        _ call: BusInterface.MethodCall, _ action: Action, _ caller: Caller,
+        _ permitted: @escaping (Caller) throws(BusError) -> Void
+    ) {
+        ask(call) { [unowned self] (id, sender) throws(BusError) in
+            // As long as polkit's own prompt may take a person.
+            checks[id] = try bus.callAsync(.polkit, "CheckAuthorization", timeout: 120_000_000) {
+                (message) throws(BusError) in
+                try message.container("r", "sa{sv}") { (message) throws(BusError) in
+                    try message.append("system-bus-name")
+                    try message.container("a", "{sv}") { (message) throws(BusError) in
+                        try message.container("e", "sv") { (message) throws(BusError) in
+                            try message.append("name")
+                            try message.variant("s") { (message) throws(BusError) in try message.append(sender) }
+                        }
+                    }
+                }
+                try message.append(action.rawValue)
+                try message.container("a", "{ss}") { _ in }
+                try message.append(UInt32(call.message.allowsInteractiveAuthorization ? 1 : 0))
+                try message.append("")
+            } reply: { [unowned self] reply in
+                checks[id] = nil
+                switch reply {
+                case .success(let message):
+                    let answer = try? message.readContainer("r", "bba{ss}") { (message) throws(BusError) in
+                        let isPermitted = try message.readBool()
+                        let isChallenge = try message.readBool()
+                        try message.skip("a{ss}")
+                        return (isPermitted: isPermitted, isChallenge: isChallenge)
+                    }
+                    switch answer {
+                    case (isPermitted: true, _)?: Self.finish(call, caller, permitted)
+                    case (_, isChallenge: true)?:
+                        call.fail(
+                            BusError(
+                                name: BusError.interactiveAuthorizationRequired,
+                                message: "\(action.rawValue) needs a password. Ask again from a terminal or as root"))
+                    default: call.fail(Self.refusal(action))
+                    }
+                case .failure(let error):
+                    call.fail(
+                        BusError(
+                            name: BusError.accessDenied,
+                            message: "\(action.rawValue) is for root only while polkit does not answer (\(error))"))
+                }
+            }
+        }
+    }
+
+    private static func finish(
+        _ call: BusInterface.MethodCall, _ caller: Caller, _ permitted: (Caller) throws(BusError) -> Void
+    ) {
+        do throws(BusError) { try permitted(caller) } catch { call.fail(error) }
+    }
+
+    private static func refusal(_ action: Action) -> BusError {
+        BusError(
+            name: BusError.accessDenied,
+            message: "\(action.rawValue) is not permitted to you. Do it as root, or have a polkit rule made")
+    }
+}

@@ -1,0 +1,49 @@
+import CLinux
+import Glibc
+import Systemd
+
+/// The mount points of this mount namespace, as the kernel lists them and tells when they change
+/// (/proc/self/mountinfo of proc(5)).
+final class MountTable {
+    private let file: Descriptor
+    private var source: EventSource?
+
+    /// - Parameter onChange: called whenever something is mounted or unmounted.
+    init(_ loop: EventLoop, onChange: @escaping () -> Void) throws(SystemError) {
+        let file = try Descriptor.open("/proc/self/mountinfo", O_RDONLY)
+        let number = file.number
+        self.file = file
+        source = try loop.onEvents(UInt32(EPOLLPRI.rawValue), of: number) { _ in onChange() }
+    }
+
+    /// The mount points that are not mounted, of those named.
+    func missing(_ paths: [String]) -> [String] {
+        lseek(file.number, 0, SEEK_SET)
+        guard let bytes = try? file.readAll(limit: 16 << 20) else { return [] }
+        var mounted: Set<String> = []
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            if fields.count > 4 { mounted.insert(Self.unescaped(fields[4])) }
+        }
+        return paths.filter { path in
+            !mounted.contains(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
+        }
+    }
+
+    /// Space, tab, newline and backslash are written as three octal digits.
+    private static func unescaped(_ field: ArraySlice<UInt8>) -> String {
+        var bytes: [UInt8] = []
+        var rest = field
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "\\"), rest.count >= 3,
+                let code = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+            {
+                bytes.append(code)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,67 @@
+import LightsOutCore
+import LightsOutRunner
+import Systemd
+
+/// Starts and stops the backups' units through systemd (org.freedesktop.systemd1(5)).
+final class BackupUnits {
+    /// What became of a start that was asked for.
+    enum StartEnd {
+        /// systemd would not start the unit, or the unit ended before its runner could say anything.
+        case refused(String)
+        /// The start job is over: for a unit of type oneshot, the run is.
+        case over
+    }
+
+    private let bus: Bus
+    private var jobs: [BackupName: [BusSlot]] = [:]
+
+    /// - Parameter bus: attached to the loop.
+    init(_ bus: Bus) throws(BusError) {
+        self.bus = bus
+        // systemd sends its signals to those who asked for them only.
+        _ = try bus.call(.systemd1, "Subscribe", timeout: 5_000_000)
+    }
+
+    /// Starts the unit of `backup`; `then` is told once, when it is refused or its job is over.
+    func start(_ backup: BackupName, then: @escaping (StartEnd) -> Void) {
+        let unit = RunPlan.unit(of: backup)
+        let finish = { [unowned self] (end: StartEnd) in
+            guard jobs.removeValue(forKey: backup) != nil else { return }
+            then(end)
+        }
+        do throws(BusError) {
+            // arg2 is the unit: we hear of this job and no other.
+            let removed = try bus.matchAsync(
+                "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved',arg2='\(unit)'"
+            ) { message in
+                guard (try? message.readUInt32()) != nil, (try? message.readObjectPath()) != nil,
+                    (try? message.readString()) == unit, let result = try? message.readString()
+                else { return }
+                switch result {
+                case "done", "failed": finish(.over)
+                default: finish(.refused("its start job was \(result)"))
+                }
+            }
+            let call = try bus.callAsync(.systemd1, "StartUnit") { (message) throws(BusError) in
+                try message.append(unit)
+                try message.append("replace")
+            } reply: { reply in
+                if case .failure(let error) = reply { finish(.refused(error.description)) }
+            }
+            jobs[backup] = [removed, call]
+        } catch {
+            jobs[backup] = []
+            finish(.refused(error.description))
+        }
+    }
+
+    /// Stops the unit of `backup`; `then` is told what systemd answered.
+    func stop(_ backup: BackupName, then: @escaping (Result<Void, BusError>) -> Void) throws(BusError) -> BusSlot {
+        try bus.callAsync(.systemd1, "StopUnit") { (message) throws(BusError) in
+            try message.append(RunPlan.unit(of: backup))
+            try message.append("replace")
+        } reply: { reply in
+            then(reply.map { _ in })
+        }
+    }
+}

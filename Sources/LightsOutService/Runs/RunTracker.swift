@@ -1,0 +1,153 @@
+import Glibc
+public import LightsOutCore
+public import LightsOutRunner
+public import Systemd
+
+/// Sees every run of every backup begin and end, whoever started it: by the lock files in the runtime directory, which
+/// the runners hold and write (``RunExclusion``), watched with one inotify watch. Nothing polls, nothing is lost when
+/// the bus or the daemon was away: the files are still there.
+public final class RunTracker {
+    public enum Event {
+        case began(BackupName, RunState)
+        /// The run's own last word; its outcome is nil where the runner died without one and nobody has settled it yet.
+        case ended(BackupName, RunState)
+    }
+
+    /// Told of each event, in its order.
+    public var onEvent: (Event) -> Void = { _ in }
+
+    private let loop: EventLoop
+    private let runtimeDirectory: String
+    private let store: RunStateStore
+    private let log: RunLog
+    private var watch: EventSource?
+    private var running: [BackupName: RunIdentifier] = [:]
+    /// Runs whose runner died: given the time in which their unit records the end, then settled here.
+    private var orphans: [BackupName: EventSource] = [:]
+
+    /// How long a unit has to record the end of a run whose runner was killed (`ExecStopPost=`).
+    private static let patience = TimeSpan.seconds(10)
+
+    public init(loop: EventLoop, directories: Directories, log: RunLog) {
+        self.loop = loop
+        self.log = log
+        runtimeDirectory = directories.runtime
+        store = RunStateStore(directory: directories.state)
+    }
+
+    /// Begins to watch and tells what is there now: the last state of each backup, by name.
+    public func start() throws(SystemError) -> [BackupName: (state: RunState, isRunning: Bool)] {
+        _ = try AtomicFile.openDirectory(runtimeDirectory, mode: 0o755)
+        watch = try loop.onChange(of: runtimeDirectory, UInt32(IN_MODIFY | IN_CLOSE_WRITE | IN_ONLYDIR)) {
+            [unowned self] change in
+            if change.mask & UInt32(IN_Q_OVERFLOW) != 0 { lookAtAll() } else { look(change.name) }
+        }
+        return found()
+    }
+
+    /// Whether a run of `backup` is under way, as far as was seen.
+    public func isRunning(_ backup: BackupName) -> Bool { running[backup] != nil }
+
+    /// Looks now, ahead of the event: for those who know that something happened.
+    public func look(at backup: BackupName) {
+        let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
+        guard let state = look.state else { return }
+        if look.isHeld, case .running = state.phase {
+            orphans[backup] = nil
+            guard running[backup] != state.run else { return }
+            if let before = running[backup] { tellEnd(backup, of: before, state: nil) }
+            running[backup] = state.run
+            onEvent(.began(backup, state))
+        } else if !look.isHeld {
+            switch state.phase {
+            case .ended:
+                orphans[backup] = nil
+                tellEnd(backup, of: state.run, state: state)
+            case .running:
+                orphan(backup)
+            }
+        }
+    }
+
+    private var lastTold: [BackupName: RunIdentifier] = [:]
+
+    /// Tells the end of a run once. A run so short that it was not seen to begin is told too.
+    private func tellEnd(_ backup: BackupName, of run: RunIdentifier, state: RunState?) {
+        guard lastTold[backup] != run else { return }
+        lastTold[backup] = run
+        running[backup] = nil
+        if let state { onEvent(.ended(backup, state)) }
+    }
+
+    private func look(_ file: String) {
+        guard let backup = RunExclusion.backup(ofFile: file) else { return }
+        look(at: backup)
+    }
+
+    private func lookAtAll() {
+        for file in DirectoryEntries.names(in: runtimeDirectory) { look(file) }
+    }
+
+    /// The runner is gone and left no result. Its unit's `ExecStopPost=` records the end within moments; a run that
+    /// was started by hand has nobody but us.
+    private func orphan(_ backup: BackupName) {
+        guard orphans[backup] == nil else { return }
+        orphans[backup] = try? loop.after(Self.patience.microseconds) { [unowned self] in
+            orphans[backup] = nil
+            settle(backup)
+        }
+    }
+
+    private func settle(_ backup: BackupName) {
+        do throws(RunExclusion.Failure) {
+            let exclusion = try RunExclusion(backup, runtimeDirectory: runtimeDirectory, for: nil)
+            let previous = PreviousRun(backup, store: store, log: log)
+            if let state = previous.read(), !PreviousRun.survivors(of: state).isEmpty {
+                // What the runner left behind still works on; the next look finds it ended.
+                return orphan(backup)
+            }
+            if let state = previous.settle() { exclusion.note(state) }
+        } catch {
+            // Somebody runs it, or settles it: that one's events follow.
+        }
+    }
+
+    /// The last run of every backup, from the durable states and the lock files, which are newer.
+    private func found() -> [BackupName: (state: RunState, isRunning: Bool)] {
+        var found: [BackupName: (state: RunState, isRunning: Bool)] = [:]
+        for backup in store.backups() {
+            let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
+            if look.isHeld, let state = look.state, case .running = state.phase {
+                found[backup] = (state, true)
+                running[backup] = state.run
+                continue
+            }
+            // A run that a reboot cut off, or whose end the journal does not have, is put in order before it counts.
+            settle(backup)
+            let previous = PreviousRun(backup, store: store, log: log)
+            if let state = previous.read() {
+                found[backup] = (state, false)
+                lastTold[backup] = state.run
+            }
+        }
+        for file in DirectoryEntries.names(in: runtimeDirectory) {
+            guard let backup = RunExclusion.backup(ofFile: file), found[backup] == nil else { continue }
+            let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
+            guard let state = look.state else { continue }
+            let isRunning = look.isHeld && state.isRunning
+            found[backup] = (state, isRunning)
+            if isRunning { running[backup] = state.run } else { lastTold[backup] = state.run }
+        }
+        return found
+    }
+}
+
+extension RunState {
+    nonisolated var isRunning: Bool { if case .running = phase { true } else { false } }
+
+    /// The outcome of a run that has ended.
+    nonisolated var outcome: Outcome? { if case .ended(let outcome, _, _) = phase { outcome } else { nil } }
+
+    /// When it ended.
+    nonisolated var ended: Timestamp? { if case .ended(_, let time, _) = phase { time } else { nil } }
+}

@@ -1,0 +1,84 @@
+import Glibc
+import LightsOutCore
+import Systemd
+
+/// Keeps the schedule's memory of each backup on the disk (`/var/lib/lightsout/NAME.schedule`), and the pause of all
+/// (`/var/lib/lightsout/pause`). The daemon alone writes them.
+struct ScheduleMemoryStore {
+    private let path: String
+    private static let suffix = ".schedule"
+    private static let pauseFile = "pause"
+
+    init(directory: String) { path = directory }
+
+    /// What was read: the memories, and what could not be believed, with where it was put.
+    struct Contents {
+        var memories: [BackupName: ScheduleMemory] = [:]
+        var pausedUntil: Timestamp?
+        var damaged: [(file: String, reason: String)] = []
+    }
+
+    /// Reads everything; a damaged file is set aside.
+    func read() throws(SystemError) -> Contents {
+        var contents = Contents()
+        let directory = try AtomicFile.openDirectory(path, mode: 0o755)
+        for name in DirectoryEntries.names(in: path) {
+            if name.hasSuffix(Self.suffix), let backup = try? BackupName(String(name.dropLast(Self.suffix.count))) {
+                contents.memories[backup] = read(name, directory, &contents.damaged) { (text) throws(DamagedState) in
+                    try ScheduleMemory(text: text)
+                }
+            } else if name == Self.pauseFile {
+                contents.pausedUntil = read(name, directory, &contents.damaged) { (text) throws(DamagedState) in
+                    var lines = try StateLines(text)
+                    let until = try lines.required("paused_until") { Int64($0) }
+                    try lines.expectNothingMore()
+                    return Timestamp(microseconds: until)
+                }
+            }
+        }
+        return contents
+    }
+
+    private func read<Value>(
+        _ name: String, _ directory: borrowing Descriptor, _ damaged: inout [(file: String, reason: String)],
+        _ parse: (String) throws(DamagedState) -> Value
+    ) -> Value? {
+        let reason: String
+        do throws(SystemError) {
+            guard let text = try AtomicFile.read(name, below: directory, limit: StateLines.maximumLength) else {
+                return nil
+            }
+            do throws(DamagedState) { return try parse(text) } catch { reason = error.reason }
+        } catch { reason = error.description }
+        let number = directory.number
+        renameat(number, name, number, name + ".damaged")
+        damaged.append((file: "\(path)/\(name)", reason: reason))
+        return nil
+    }
+
+    /// Writes the memories of several backups; they are on the disk when this returns.
+    func write(_ memories: [(backup: BackupName, memory: ScheduleMemory)]) throws(SystemError) {
+        let directory = try AtomicFile.openDirectory(path, mode: 0o755)
+        // One by one each file waits for the disk; many are written first and waited for together.
+        let together = memories.count > 4
+        for (backup, memory) in memories {
+            try AtomicFile.write(
+                memory.text, to: backup.text + Self.suffix, below: directory, mode: 0o644, durable: !together)
+        }
+        if together { try AtomicFile.synchronise(directory) }
+    }
+
+    /// Removes what is remembered of a backup that is no more.
+    func forget(_ backup: BackupName) { unlink("\(path)/\(backup.text)\(Self.suffix)") }
+
+    /// Writes down until when everything is paused; nil for no pause.
+    func writePause(until end: Timestamp?) throws(SystemError) {
+        let directory = try AtomicFile.openDirectory(path, mode: 0o755)
+        guard let end else {
+            unlinkat(directory.number, Self.pauseFile, 0)
+            return
+        }
+        try AtomicFile.write(
+            "paused_until=\(end.microseconds)\n", to: Self.pauseFile, below: directory, mode: 0o644, durable: true)
+    }
+}
