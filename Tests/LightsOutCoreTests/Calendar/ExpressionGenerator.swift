@@ -1,5 +1,7 @@
 import Glibc
 
+@testable import LightsOutCore
+
 /// A generator of random numbers that gives the same numbers for the same seed (SplitMix64).
 struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
@@ -36,6 +38,23 @@ struct ExpressionGenerator {
         if hasDate { parts.append(date()) }
         if chance(80) || parts.isEmpty { parts.append(time()) }
         return parts.joined(separator: chance(3) ? "  " : " ") + zone()
+    }
+
+    /// An expression that elapses often around a time of the wall.
+    mutating func expression(around wall: CivilTime) -> String {
+        let hours = [wall.hour, (wall.hour + 1) % 24, (wall.hour + 23) % 24, number(0...23)]
+        let hour: String
+        switch number(0...4) {
+        case 0: hour = "*"
+        case 1: hour = "\(number(0...2))/\(number(1...5))"
+        case 2: hour = "\(pick(hours)),\(pick(hours))"
+        case 3: hour = "\(min(20, wall.hour))..\(min(20, wall.hour) + number(1...3))"
+        default: hour = "\(pick(hours))"
+        }
+        let minute = pick(["*", "0", "30", "0/15", "0,20,40", "10..50/10", "59", "\(number(0...59))"])
+        let second = pick(["", "", ":0/20", ":59", ":30.5"])
+        let day = pick(["", "", "", "Sun ", "Sat,Sun ", "*-*-\(wall.date.day) ", "*-\(wall.date.month)-* "])
+        return day + hour + ":" + minute + second
     }
 
     /// An expression with something broken in it, often enough.

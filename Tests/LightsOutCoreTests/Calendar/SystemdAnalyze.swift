@@ -30,14 +30,16 @@ enum SystemdAnalyze {
         guard blocks.count == expressions.count else {
             throw Failure(text: "\(expressions.count) expressions, but \(blocks.count) answers: \(errors.prefix(2000))")
         }
+        let refused = quoted(after: "Failed to parse calendar specification '", in: errors)
+        let givenUp = quoted(after: "Failed to determine next elapse for '", in: errors)
         return zip(expressions, blocks).map { expression, lines in
             var verdict = Verdict()
             var inLocalZone: [Int64] = []
             var inUTC: [Int64] = []
             for line in lines {
-                guard let colon = line.firstRange(of: ": ") else { continue }
-                let label = line[..<colon.lowerBound].drop { $0 == " " }
-                let value = line[colon.upperBound...]
+                guard let colon = line.firstIndex(of: ":") else { continue }
+                let label = line[..<colon].drop { $0 == " " }
+                let value = line[colon...].dropFirst(2)
                 if label == "Normalized form" {
                     verdict.normalized = String(value)
                 } else if label == "(in UTC)" {
@@ -47,10 +49,8 @@ enum SystemdAnalyze {
                 }
             }
             verdict.elapses = inUTC.isEmpty ? inLocalZone : inUTC
-            if !errors.isEmpty {
-                verdict.isRefused = errors.contains("parse calendar specification '\(expression)'")
-                verdict.gaveUp = errors.contains("next elapse for '\(expression)'")
-            }
+            verdict.isRefused = refused.contains(expression[...])
+            verdict.gaveUp = givenUp.contains(expression[...])
             return verdict
         }
     }
@@ -65,6 +65,15 @@ enum SystemdAnalyze {
         let fraction = parts.count > 1 ? String((parts[1] + "000000").prefix(6)) : "0"
         guard let seconds = Int64(parts[0]), let microseconds = Int64(fraction) else { return nil }
         return seconds * 1_000_000 + microseconds
+    }
+
+    /// The expressions that it complains about: `…'EXPRESSION': Invalid argument`.
+    private static func quoted(after words: String, in errors: String) -> Set<Substring> {
+        var found: Set<Substring> = []
+        for line in errors.split(separator: "\n") where line.hasPrefix(words) {
+            if let end = line.lastIndex(of: "'") { found.insert(line[..<end].dropFirst(words.count)) }
+        }
+        return found
     }
 
     struct Failure: Error, CustomStringConvertible {
