@@ -1,1 +1,12 @@
-print("not built yet")
+import Glibc
+import LightsOutCore
+import LightsOutService
+import Systemd
+
+// The daemon's entry: builds it and lets it run.
+do {
+    exit(try Daemon(directories: .ofThisProcess).run())
+} catch {
+    StandardError.say("lightsoutd cannot run: \(error)")
+    exit(EXIT_FAILURE)
+}

@@ -16,6 +16,16 @@ public struct Outcome: Hashable, Sendable {
     }
 }
 
+extension Outcome {
+    /// Reasons that the schedule goes by, beside the result; they are stored and compared as they are.
+    public enum Reason {
+        /// A person asked for the end: nothing to be tried again.
+        public static let stopped = "stopped on request"
+        /// The run ended with the machine: to be made up for, once.
+        public static let machineWentDown = "the machine went down during the run (reboot, or loss of power)"
+    }
+}
+
 /// How a script's process ended, as waitid(2) tells it.
 public enum ScriptEnd: Hashable, Sendable {
     case exited(Int32)

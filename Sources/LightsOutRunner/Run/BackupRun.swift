@@ -222,7 +222,7 @@ public final class BackupRun {
 
     private func handleSignals() throws(SystemError) {
         for (signal, cause) in [
-            (SIGTERM, "stopped on request"), (SIGINT, "interrupted from the keyboard"),
+            (SIGTERM, Outcome.Reason.stopped), (SIGINT, "interrupted from the keyboard"),
             (SIGHUP, "its terminal was closed"),
         ] {
             sources.append(

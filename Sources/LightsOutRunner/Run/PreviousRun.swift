@@ -83,7 +83,7 @@ public struct PreviousRun {
     private func cause(boot: String) -> String {
         boot == (try? Identity.boot())
             ? "its runner ended without a result (killed, or out of memory)"
-            : "the machine went down during the run (reboot, or loss of power)"
+            : Outcome.Reason.machineWentDown
     }
 
     private func isInJournal(_ state: RunState) -> Bool {

@@ -22,8 +22,11 @@ final class BackupUnits {
         _ = try bus.call(.systemd1, "Subscribe", timeout: 5_000_000)
     }
 
-    /// Starts the unit of `backup`; `then` is told once, when it is refused or its job is over.
-    func start(_ backup: BackupName, then: @escaping (StartEnd) -> Void) {
+    /// Starts the unit of `backup`; `then` is told once, when it is refused or its job is over, `accepted` before that,
+    /// when systemd has taken the job.
+    func start(
+        _ backup: BackupName, then: @escaping (StartEnd) -> Void, accepted: @escaping () -> Void = {}
+    ) {
         let unit = RunPlan.unit(of: backup)
         let finish = { [unowned self] (end: StartEnd) in
             guard jobs.removeValue(forKey: backup) != nil else { return }
@@ -46,7 +49,10 @@ final class BackupUnits {
                 try message.append(unit)
                 try message.append("replace")
             } reply: { reply in
-                if case .failure(let error) = reply { finish(.refused(error.description)) }
+                switch reply {
+                case .success: accepted()
+                case .failure(let error): finish(.refused(error.description))
+                }
             }
             jobs[backup] = [removed, call]
         } catch {

@@ -166,6 +166,8 @@ nonisolated extension Scheduler {
         /// Whether there was no success for `stale_after`.
         public let isStale: Bool
         public let lastSuccess: Timestamp?
+        /// The last elapse that was dealt with, or the instant that counting began at.
+        public let lastElapse: Timestamp
     }
 
     /// How many backups there are.
@@ -177,7 +179,8 @@ nonisolated extension Scheduler {
         let entry = entries[slot]
         return Standing(
             state: state(of: entry, now: now), nextDue: entry.nextElapse.map { $0 + entry.plan.delay },
-            isStale: staleTime(of: entry).map { $0 <= now } ?? false, lastSuccess: entry.memory.lastSuccess)
+            isStale: staleTime(of: entry).map { $0 <= now } ?? false, lastSuccess: entry.memory.lastSuccess,
+            lastElapse: entry.memory.handled.until)
     }
 
     /// The next elapse that is due, of all backups, and whose: for the daemon's status line.

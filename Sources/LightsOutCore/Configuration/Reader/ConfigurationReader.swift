@@ -7,6 +7,12 @@ public struct ConfigurationReading: Sendable {
     /// What could be read of the configuration: the backups in which nothing is wrong.
     let sound: Configuration
 
+    /// What a daemon can go by that has no older configuration to keep: the backups in which nothing is wrong, and none
+    /// where a mistake may concern them all.
+    public var usable: Configuration {
+        problems.contains { $0.severity == .error && $0.scope == .everything } ? Configuration() : sound
+    }
+
     public var hasErrors: Bool { problems.contains { $0.severity == .error } }
 
     /// What the files come to for one backup.

@@ -1,0 +1,98 @@
+import LightsOutCore
+import Systemd
+
+/// The daemon on the system bus: its name, its objects, and the way to systemd. One lives as long as one connection;
+/// when the bus is lost it goes with everything in it, and another is made when the bus is back.
+final class BusConnection {
+    static let name = "org.lightsout1"
+    static let path = "/org/lightsout1"
+    static let backupPrefix = "/org/lightsout1/backup"
+    static let managerInterface = "org.lightsout1.Manager"
+    static let backupInterface = "org.lightsout1.Backup"
+
+    let bus: Bus
+    let units: BackupUnits
+    let authorization: Authorization
+    private unowned let daemon: Daemon
+    private var registrations: [BusRegistration] = []
+    private var slots: [BusSlot] = []
+    /// Calls to systemd that are under way for somebody else's call.
+    var pending: [UInt64: BusSlot] = [:]
+    private var nextPending: UInt64 = 0
+    /// Backups whose change is to be told in the next turn of the loop, once.
+    private var changed: Set<BackupName> = []
+    private var teller: EventSource?
+
+    /// Connects, offers the objects and takes the name, in this order: who sees the name finds the objects.
+    init(_ daemon: Daemon) throws(BusError) {
+        self.daemon = daemon
+        do throws(SystemError) {
+            bus = try Bus.system()
+            try bus.attach(to: daemon.loop)
+        } catch { throw BusError(error) }
+        units = try BackupUnits(bus)
+        authorization = Authorization(bus)
+        slots.append(try bus.onDisconnect { [unowned daemon] in daemon.busWasLost() })
+        registrations = [
+            try bus.serveObjectManager(at: Self.path),
+            try bus.serve(managerInterface(of: daemon), at: Self.path),
+            try bus.serve(
+                backupInterface(of: daemon), below: Self.backupPrefix,
+                exists: { [unowned daemon] path in Self.backup(at: path).map { daemon.backups[$0] != nil } ?? false },
+                children: { [unowned daemon] in daemon.backups.keys.compactMap { Self.path(of: $0) } }),
+        ]
+        try bus.requestName(Self.name)
+    }
+
+    isolated deinit { bus.close() }
+
+    /// The object of `backup`; its name is escaped as sd_bus_path_encode(3) does.
+    static func path(of backup: BackupName) -> String? { Bus.path(backupPrefix, encoding: backup.text) }
+
+    static func backup(at path: String) -> BackupName? {
+        Bus.name(in: path, below: backupPrefix).flatMap { try? BackupName($0) }
+    }
+
+    /// Keeps `slot` until it is taken by its key: for an answer that arrives later.
+    func keep(_ make: (UInt64) throws(BusError) -> BusSlot) throws(BusError) {
+        nextPending += 1
+        let key = nextPending
+        pending[key] = try make(key)
+    }
+
+    // MARK: Changes
+
+    /// Tells listeners how `backup` stands, once for all changes of this turn of the loop.
+    func standingChanged(of backup: BackupName) {
+        changed.insert(backup)
+        guard teller == nil else { return }
+        teller = try? daemon.loop.soon { [unowned self] in tellChanges() }
+    }
+
+    private func tellChanges() {
+        teller = nil
+        for backup in changed where daemon.backups[backup] != nil {
+            guard let path = Self.path(of: backup) else { continue }
+            try? bus.emitPropertiesChanged(path, Self.backupInterface, Self.changingProperties)
+        }
+        changed = []
+    }
+
+    /// Tells listeners which backups came and went.
+    func backupsChanged(from before: Set<BackupName>, to after: Set<BackupName>) {
+        for backup in after.subtracting(before) {
+            if let path = Self.path(of: backup) { try? bus.emitObjectAdded(path) }
+        }
+        for backup in before.subtracting(after) {
+            guard let path = Self.path(of: backup) else { continue }
+            // libsystemd lists the interfaces of objects that still are; this one is gone already.
+            try? bus.emitSignal(Self.path, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved") {
+                (message) throws(BusError) in
+                try message.append(objectPath: path)
+                try message.append(strings: [Self.backupInterface])
+            }
+        }
+        for backup in after.intersection(before) { standingChanged(of: backup) }
+        if before != after { try? bus.emitPropertiesChanged(Self.path, Self.managerInterface, ["Backups"]) }
+    }
+}

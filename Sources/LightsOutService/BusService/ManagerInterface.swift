@@ -1,0 +1,130 @@
+import LightsOutCore
+import LightsOutRunner
+import Systemd
+
+// org.lightsout1.Manager, as org.lightsout1(5) describes it.
+
+extension BusError {
+    static let noSuchBackup = "org.lightsout1.NoSuchBackup"
+    static let alreadyRunning = "org.lightsout1.AlreadyRunning"
+    static let notRunning = "org.lightsout1.NotRunning"
+    static let badConfiguration = "org.lightsout1.BadConfiguration"
+}
+
+extension BusConnection {
+    func managerInterface(of daemon: Daemon) -> BusInterface {
+        BusInterface(
+            Self.managerInterface,
+            members: [
+                .method("StartBackup", takes: "s", ["name"], gives: "o", ["backup"]) {
+                    [unowned self, unowned daemon] (call) throws(BusError) in
+                    let name = try Self.knownBackup(try call.message.readString(), daemon)
+                    authorization.check(call, .start) { [unowned self, unowned daemon] (_) throws(BusError) in
+                        try start(name, daemon, call)
+                    }
+                },
+                .method("StopBackup", takes: "s", ["name"]) {
+                    [unowned self, unowned daemon] (call) throws(BusError) in
+                    let name = try Self.knownBackup(try call.message.readString(), daemon)
+                    authorization.check(call, .stop) { [unowned self, unowned daemon] (_) throws(BusError) in
+                        try stop(name, daemon, call)
+                    }
+                },
+                .method("Reload") { [unowned self, unowned daemon] (call) throws(BusError) in
+                    authorization.check(call, .reload) { [unowned daemon] (_) throws(BusError) in
+                        if let problem = daemon.reload() {
+                            throw BusError(name: BusError.badConfiguration, message: problem)
+                        }
+                        call.reply()
+                    }
+                },
+                .method("Pause", takes: "st", ["name", "until"]) {
+                    [unowned self, unowned daemon] (call) throws(BusError) in
+                    let name = try Self.backupOrAll(try call.message.readString(), daemon)
+                    let until = try call.message.readUInt64()
+                    authorization.check(call, .pause) { [unowned daemon] (_) throws(BusError) in
+                        daemon.pause(name, until: until == 0 ? nil : Timestamp(microseconds: Int64(clamping: until)))
+                        call.reply()
+                    }
+                },
+                .method("Resume", takes: "s", ["name"]) { [unowned self, unowned daemon] (call) throws(BusError) in
+                    let name = try Self.backupOrAll(try call.message.readString(), daemon)
+                    authorization.check(call, .pause) { [unowned daemon] (_) throws(BusError) in
+                        daemon.resume(name)
+                        call.reply()
+                    }
+                },
+                .property("Backups", "ao") { [unowned daemon] (_, message) throws(BusError) in
+                    try message.container("a", "o") { (message) throws(BusError) in
+                        for name in daemon.backups.keys.sorted() {
+                            if let path = Self.path(of: name) { try message.append(objectPath: path) }
+                        }
+                    }
+                },
+                .property("NextWakeup", "t") { [unowned daemon] (_, message) throws(BusError) in
+                    try message.append(UInt64(clamping: daemon.wakeTime?.microseconds ?? 0))
+                },
+            ])
+    }
+
+    // MARK: What the methods do
+
+    private func start(
+        _ name: BackupName, _ daemon: Daemon, _ call: BusInterface.MethodCall
+    ) throws(BusError) {
+        guard let path = Self.path(of: name) else { throw BusError(name: BusError.failed, message: "no path") }
+        if daemon.tracker.isRunning(name), let run = daemon.runs[name] {
+            throw BusError(
+                name: BusError.alreadyRunning,
+                message: "\(name) is running already, since \(LocalTime.short(run.started.microseconds))")
+        }
+        var isAnswered = false
+        units.start(name) { end in
+            guard !isAnswered, case .refused(let why) = end else { return }
+            isAnswered = true
+            call.fail(BusError(name: BusError.failed, message: "systemd does not start \(name): \(why)"))
+        } accepted: {
+            guard !isAnswered else { return }
+            isAnswered = true
+            call.reply { (message) throws(BusError) in try message.append(objectPath: path) }
+        }
+    }
+
+    private func stop(_ name: BackupName, _ daemon: Daemon, _ call: BusInterface.MethodCall) throws(BusError) {
+        guard daemon.tracker.isRunning(name) || daemon.starting.contains(name) else {
+            throw BusError(name: BusError.notRunning, message: "\(name) is not running")
+        }
+        try keep { [unowned self] (key) throws(BusError) in
+            try units.stop(name) { [unowned self] result in
+                pending[key] = nil
+                switch result {
+                case .success: call.reply()
+                case .failure(let error):
+                    call.fail(BusError(name: BusError.failed, message: "systemd does not stop \(name): \(error)"))
+                }
+            }
+        }
+    }
+
+    // MARK: Names from outside
+
+    private static func knownBackup(_ text: String, _ daemon: Daemon) throws(BusError) -> BackupName {
+        let name: BackupName
+        do throws(InvalidBackupName) { name = try BackupName(text) } catch {
+            throw BusError(name: BusError.invalidArguments, message: error.description)
+        }
+        guard daemon.backups[name] != nil else {
+            throw BusError(
+                name: noSuchBackupName,
+                message: "there is no backup \(name): neither the configuration nor a script \(name)_backup says so. After a change: lightsout reload")
+        }
+        return name
+    }
+
+    private static var noSuchBackupName: String { BusError.noSuchBackup }
+
+    /// An empty text stands for all backups.
+    private static func backupOrAll(_ text: String, _ daemon: Daemon) throws(BusError) -> BackupName? {
+        text.isEmpty ? nil : try knownBackup(text, daemon)
+    }
+}

@@ -1,0 +1,81 @@
+import LightsOutCore
+import LightsOutRunner
+import Systemd
+
+/// How one backup stands: what `status` and the bus show of it.
+nonisolated struct BackupView: Hashable, Sendable {
+    enum State: String, Sendable { case idle, running, waiting, paused, reported }
+
+    /// What the property Progress says where there is none.
+    static let noProgress: UInt8 = 255
+
+    var description: String
+    var state: State
+    /// Percent; nil where the run has reported none.
+    var progress: UInt8?
+    /// What the run under way was begun by; nil where none is.
+    var trigger: Trigger?
+    /// Since when it runs or waits.
+    var since: Timestamp?
+    var nextElapse: Timestamp?
+    var lastElapse: Timestamp?
+    var lastStarted: Timestamp?
+    var lastFinished: Timestamp?
+    var lastResult: RunResult?
+    var wake: Bool
+    var isStale: Bool
+    /// Why it waits, or is late; nil where nothing is to be said.
+    var problem: String?
+}
+
+extension Daemon {
+    /// How `name` stands now; nil where there is no such backup.
+    func view(of name: BackupName) -> BackupView? {
+        guard let backup = backups[name], let standing = scheduler.standing(of: name, now: now) else { return nil }
+        let run = runs[name]
+        var view = BackupView(
+            description: backup.settings.description, state: .idle, nextElapse: standing.nextDue,
+            lastElapse: standing.lastElapse, lastStarted: run?.started, lastFinished: run?.ended,
+            lastResult: run?.outcome?.result, wake: backup.settings.wake, isStale: standing.isStale)
+        switch standing.state {
+        case .idle: break
+        case .delayed(let until):
+            view.state = .waiting
+            view.problem = "starts at \(LocalTime.short(until.microseconds))"
+        case .queued:
+            view.state = .waiting
+            view.problem = "waiting for its turn"
+        case .waiting(let why):
+            view.state = .waiting
+            view.problem = why
+        case .running(let since):
+            view.state = .running
+            view.since = run?.started ?? since
+            view.trigger = run?.trigger
+        case .paused(let until):
+            view.state = .paused
+            view.problem = until == .never ? "paused" : "paused until \(LocalTime.short(until.microseconds))"
+        }
+        if view.isStale && view.problem == nil {
+            view.problem =
+                standing.lastSuccess.map { "no success since \(LocalTime.short($0.microseconds))" } ?? "no success yet"
+        }
+        return view
+    }
+
+    /// No scheduled runs of `name`, or of all where it is nil, until then; nil is until it is resumed.
+    func pause(_ name: BackupName?, until: Timestamp?) {
+        carryOut(scheduler.pause(name, until: until, now: now))
+        log.write(
+            .notice(
+                "paused \(until.map { "until \(LocalTime.short($0.microseconds))" } ?? "until it is resumed"): no scheduled runs",
+                backup: name, priority: .notice))
+        standingChanged(of: name.map { [$0] } ?? Array(backups.keys))
+    }
+
+    func resume(_ name: BackupName?) {
+        carryOut(scheduler.resume(name, now: now))
+        log.write(.notice("resumed: the schedule holds again", backup: name, priority: .notice))
+        standingChanged(of: name.map { [$0] } ?? Array(backups.keys))
+    }
+}

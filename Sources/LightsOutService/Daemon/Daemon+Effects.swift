@@ -1,0 +1,158 @@
+import LightsOutCore
+import LightsOutRunner
+import Systemd
+
+// What the scheduler wants done.
+
+extension Daemon {
+    /// Carries out what the scheduler decided, in its order. Answers that are known at once are given when the whole
+    /// list is done: the scheduler is not told of something while it is being obeyed.
+    func carryOut(_ effects: [SchedulerEffect]) {
+        var waiting = effects[...]
+        var answers: [() -> [SchedulerEffect]] = []
+        var memories: [(backup: BackupName, memory: ScheduleMemory)] = []
+        var changed: [BackupName] = []
+
+        while true {
+            while let effect = waiting.popFirst() {
+                if case .persist(let name, let memory) = effect {
+                    memories.append((name, memory))
+                    continue
+                }
+                // Whatever follows finds the memory on the disk.
+                if !memories.isEmpty, effect.needsMemory {
+                    persist(memories)
+                    memories = []
+                }
+                switch effect {
+                case .persist: break
+                case .persistPause(let until): persistPause(until)
+                case .forget(let name): memory.forget(name)
+                case .start(let name, let attempt):
+                    if let refusal = start(name, attempt) {
+                        answers.append { [unowned self] in scheduler.startRefused(name, refusal, now: now) }
+                    }
+                case .checkRequirements(let name):
+                    answers.append { [unowned self] in checkRequirements(of: name) }
+                case .recordMissed(let name, let elapses, let why): recordMissed(name, elapses, why)
+                case .warnStale(let name, let since, let never): warnStale(name, since: since, neverSucceeded: never)
+                case .stateChanged(let name): changed.append(name)
+                case .arm(let time): arm(time)
+                case .armWake(let time): armWake(time)
+                }
+            }
+            guard !answers.isEmpty else { break }
+            waiting = answers.removeFirst()()[...]
+        }
+        if !memories.isEmpty { persist(memories) }
+        if !changed.isEmpty { standingChanged(of: changed) }
+    }
+
+    private func persist(_ memories: [(backup: BackupName, memory: ScheduleMemory)]) {
+        do throws(SystemError) { try memory.write(memories) } catch { complainOfDisk(error) }
+    }
+
+    private func persistPause(_ until: Timestamp?) {
+        do throws(SystemError) { try memory.writePause(until: until) } catch { complainOfDisk(error) }
+    }
+
+    private func complainOfDisk(_ error: SystemError) {
+        log.write(
+            .notice(
+                "the schedule's memory cannot be kept in \(directories.state): \(error). Backups run, but after a crash one may run twice. Make room there, or make it writable",
+                priority: .error))
+    }
+
+    // MARK: Starting
+
+    /// Asks systemd to start the unit of `name`.
+    /// - Returns: why that is no use; nil where it was asked.
+    private func start(_ name: BackupName, _ attempt: ScheduleMemory.Attempt) -> Scheduler.Refusal? {
+        guard !tracker.isRunning(name) else { return .alreadyRunning }
+        guard let units = bus?.units else { return .failed("the system bus cannot be reached") }
+        let note = TriggerNote(runtimeDirectory: directories.runtime)
+        do throws(SystemError) { try note.leave(attempt.trigger, for: name) } catch {
+            // The run is the same without it; only its record says that it was started by hand.
+            log.write(.notice("why it runs cannot be passed on: \(error)", backup: name, priority: .warning))
+        }
+        starting.insert(name)
+        units.start(name) { [unowned self] end in
+            tracker.look(at: name)
+            guard starting.remove(name) != nil else { return }
+            note.withdraw(for: name)
+            let why: String =
+                switch end {
+                case .refused(let reason): reason
+                case .over: "its unit ended before it ran, see: systemctl status \(RunPlan.unit(of: name))"
+                }
+            log.write(.notice("it could not be started: \(why)", backup: name, priority: .error))
+            carryOut(scheduler.startRefused(name, .failed(why), now: now))
+        }
+        return nil
+    }
+
+    // MARK: Requirements
+
+    private func checkRequirements(of name: BackupName) -> [SchedulerEffect] {
+        guard let backup = backups[name] else { return [] }
+        guard let obstacle = requirements.obstacle(for: backup) else {
+            return scheduler.requirementsMet(name, now: now)
+        }
+        log.write(.notice("waiting: \(obstacle)", backup: name, priority: .notice))
+        return scheduler.requirementsMissing(name, why: obstacle, now: now)
+    }
+
+    /// Something changed that a waiting backup may have waited for.
+    func recheckWaiting() {
+        for (name, backup) in backups {
+            guard let standing = scheduler.standing(of: name, now: now), case .waiting(let before) = standing.state else {
+                continue
+            }
+            guard let obstacle = requirements.obstacle(for: backup) else {
+                carryOut(scheduler.requirementsMet(name, now: now))
+                continue
+            }
+            if obstacle != before { carryOut(scheduler.requirementsMissing(name, why: obstacle, now: now)) }
+        }
+    }
+
+    // MARK: Records
+
+    private func recordMissed(_ name: BackupName, _ elapses: Elapses, _ why: MissedCause) {
+        let time = LocalTime.short(elapses.latest.microseconds)
+        let message =
+            elapses.count == 1
+            ? "the backup of \(time) was missed: \(why)"
+            : "\(elapses.count)\(elapses.count == Elapses.countingLimit ? " or more" : "") backups up to \(time) were missed: \(why)"
+        log.write(.missed(name, elapse: elapses.latest, message: message))
+    }
+
+    private func warnStale(_ name: BackupName, since: Timestamp, neverSucceeded: Bool) {
+        let time = LocalTime.short(since.microseconds)
+        let limit = backups[name].map { $0.settings.staleAfter.forPeople } ?? ""
+        log.write(
+            .notice(
+                neverSucceeded
+                    ? "there has been no successful backup since it was set up on \(time) (stale_after: \(limit)). See: lightsout history \(name)"
+                    : "the last successful backup is of \(time), longer ago than stale_after: \(limit). See: lightsout history \(name)",
+                backup: name, priority: .warning))
+    }
+
+    // MARK: What others see
+
+    /// Tells the bus and the service manager.
+    func standingChanged(of names: [BackupName]) {
+        for name in names { bus?.standingChanged(of: name) }
+        ServiceManager.status(statusLine)
+    }
+
+    /// The earliest elapse that the machine has to be awake for.
+    func armWake(_ time: Timestamp?) {
+        wakeTime = time
+    }
+}
+
+extension SchedulerEffect {
+    /// Whether it must not come about before the memory that was to be written ahead of it is on the disk.
+    nonisolated fileprivate var needsMemory: Bool { if case .start = self { true } else { false } }
+}

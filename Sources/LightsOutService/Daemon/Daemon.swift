@@ -1,0 +1,193 @@
+import CLinux
+import Glibc
+public import LightsOutCore
+import LightsOutRunner
+public import Systemd
+
+/// The daemon: keeps the schedule, starts the backups' units when they are due, and tells everybody how things stand.
+///
+/// It decides nothing itself: ``Scheduler`` does, as a pure function of what happens; this type tells it what happens
+/// and carries out what it wants. All of it is on one thread, in one event loop, and nothing in it waits.
+public final class Daemon {
+    let directories: Directories
+    let loop: EventLoop
+    let log = RunLog(isUnit: true)
+    let tracker: RunTracker
+    let memory: ScheduleMemoryStore
+    let requirements: Requirements
+
+    var scheduler = Scheduler()
+    var settings = GlobalSettings()
+    var backups: [BackupName: BackupConfiguration] = [:]
+    /// The last run of each backup that has one, or the one under way.
+    var runs: [BackupName: RunState] = [:]
+    var localZone: ZoneRules
+    /// What is wrong with the configuration that could not be taken over; nil where nothing is.
+    var configurationProblem: String?
+    /// Starts that systemd was asked for and that no run has come of yet.
+    var starting: Set<BackupName> = []
+
+    var bus: BusConnection?
+    /// The earliest elapse that the machine has to be awake for.
+    var wakeTime: Timestamp?
+    private var sources: [EventSource] = []
+    private var clockWatch: ClockWatch?
+    private var timer: EventSource?
+    private var reconnect: EventSource?
+    private var reconnectDelay: UInt64 = 0
+
+    /// - Parameter directories: where configuration, state and runtime files are.
+    public init(directories: Directories) throws(SystemError) {
+        self.directories = directories
+        loop = try EventLoop()
+        tracker = RunTracker(loop: loop, directories: directories, log: log)
+        memory = ScheduleMemoryStore(directory: directories.state)
+        requirements = Requirements(loop)
+        localZone = Self.readLocalZone(log)
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    /// - Returns: the exit status.
+    public func run() throws(SystemError) -> Int32 {
+        try handleSignals()
+        let now = self.now
+        tracker.onEvent = { [unowned self] event in handle(event) }
+        let found = takeStock()
+        load(found, now: now)
+        connectToBus()
+        try watchClockAndZone()
+        requirements.onChange = { [unowned self] in recheckWaiting() }
+        try loop.answerWatchdog()
+        ServiceManager.ready(status: statusLine)
+        let status = try loop.run()
+        ServiceManager.stopping(status: "Stopping; running backups go on")
+        return status
+    }
+
+    /// The wall clock's time.
+    var now: Timestamp { Timestamp(microseconds: Clock.realtime) }
+
+    // MARK: Start
+
+    private func handleSignals() throws(SystemError) {
+        Glibc.signal(SIGPIPE, SIG_IGN)
+        for signal in [SIGTERM, SIGINT] {
+            sources.append(try loop.onSignal(signal) { [unowned self] _ in loop.exit(0) })
+        }
+        sources.append(try loop.onSignal(SIGHUP) { [unowned self] _ in _ = reload() })
+    }
+
+    /// Sees what runs, and begins to watch. A runtime directory that cannot be watched leaves the schedule working.
+    private func takeStock() -> [BackupName: (state: RunState, isRunning: Bool)] {
+        do throws(SystemError) { return try tracker.start() } catch {
+            log.write(
+                .notice(
+                    "runs cannot be followed: \(error). Backups are started all the same, but how they end is not seen. Make \(directories.runtime) a directory that root can write",
+                    priority: .error))
+            return [:]
+        }
+    }
+
+    // MARK: The clock
+
+    private func watchClockAndZone() throws(SystemError) {
+        clockWatch = try loop.onClockSet { [unowned self] in
+            carryOut(scheduler.clockChanged(now: now))
+        }
+        let mask = UInt32(IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | IN_ONLYDIR)
+        sources.append(
+            try loop.onChange(of: "/etc", mask) { [unowned self] change in
+                if change.name == "localtime" || change.name == "timezone" { zoneMayHaveChanged() }
+            })
+    }
+
+    private func zoneMayHaveChanged() {
+        ZoneDatabase.system.reload()
+        let zone = Self.readLocalZone(log)
+        guard zone.name != localZone.name else { return }
+        log.write(
+            .notice(
+                "the machine's time zone is \(zone.name) now, and was \(localZone.name): times of the schedule are the new zone's from here on",
+                priority: .notice))
+        localZone = zone
+        replan(zoneChanged: true)
+    }
+
+    private static func readLocalZone(_ log: RunLog) -> ZoneRules {
+        do throws(ZoneError) { return try ZoneRules.local() } catch {
+            log.write(
+                .notice(
+                    "the machine's time zone cannot be read (\(error)); the schedule goes by UTC. Set it with: timedatectl set-timezone …",
+                    priority: .warning))
+            return .utc
+        }
+    }
+
+    /// Arms the timer for the next thing that the scheduler waits for; nil for nothing.
+    func arm(_ time: Timestamp?) {
+        guard let time else {
+            timer?.disable()
+            return
+        }
+        let microseconds = UInt64(max(0, time.microseconds))
+        do throws(SystemError) {
+            if let timer {
+                try timer.rearm(at: microseconds)
+            } else {
+                timer = try loop.at(microseconds, .realtime, accuracy: 1000) { [unowned self] in
+                    carryOut(scheduler.tick(now: now))
+                }
+            }
+        } catch {
+            log.write(.notice("the schedule's timer cannot be set: \(error)", priority: .error))
+        }
+    }
+
+    // MARK: The bus
+
+    /// Connects to the bus, now and again after it was lost: everything but starting units goes on without it.
+    private func connectToBus() {
+        do throws(BusError) {
+            bus = try BusConnection(self)
+            reconnectDelay = 0
+        } catch {
+            if reconnectDelay == 0 {
+                log.write(
+                    .notice("the system bus cannot be used: \(error). Trying again until it can", priority: .warning))
+            }
+            connectLater()
+        }
+    }
+
+    /// The bus is gone; it comes back.
+    func busWasLost() {
+        bus = nil
+        log.write(.notice("the connection to the system bus was lost; connecting again", priority: .notice))
+        connectLater()
+    }
+
+    private func connectLater() {
+        reconnectDelay = min(max(reconnectDelay * 2, 250_000), 30_000_000)
+        reconnect = try? loop.after(reconnectDelay) { [unowned self] in connectToBus() }
+    }
+
+    // MARK: What people see
+
+    /// The line of `systemctl status lightsoutd`: `3 backups, next: server Tue 02:30`.
+    var statusLine: String {
+        var line = "\(scheduler.count) backup\(scheduler.count == 1 ? "" : "s")"
+        let running = runs.values.count { $0.isRunning }
+        if running > 0 { line += ", \(running) running" }
+        if let next = scheduler.next {
+            line += ", next: \(next.name) \(weekday(next.due)) \(LocalTime.short(next.due.microseconds))"
+        } else {
+            line += ", nothing scheduled"
+        }
+        if let configurationProblem { line += "; \(configurationProblem)" }
+        return line
+    }
+
+    private func weekday(_ time: Timestamp) -> String {
+        localZone.civilTime(at: time).weekday.abbreviation
+    }
+}
