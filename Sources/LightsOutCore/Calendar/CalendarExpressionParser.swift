@@ -196,15 +196,22 @@ struct CalendarExpressionParser {
                 "weekdays are separated by \",\" or \"..\", and followed by a space")
         }
         let word = String(decoding: bytes[position..<stop], as: UTF8.self)
-        // `monthly` is also written alone; `every day` is not a language that systemd knows.
+        if isFirst, Self.shorthands[lowercased(wordRange)] != nil {
+            let rest = wordRange.upperBound..<end
+            return bytes[rest].allSatisfy({ $0 == UInt8(ascii: " ") })
+                ? error(rest, "there is a space too many", "take it away")
+                : error(
+                    rest, "nothing but a time zone can follow \(quoted(wordRange))",
+                    "write like \"Mon 02:30\" or \"*-*-01 02:30\" for another time")
+        }
         if isFirst, stop == end || bytes[stop] == UInt8(ascii: " ") || bytes[stop] == UInt8(ascii: "-"),
             let near = Spelling.closest(to: lowercased(position..<wordRange.upperBound), among: Self.shorthands.keys.sorted())
         {
             return error(wordRange, "\(quoted(wordRange)) is not known", "did you mean \"\(near)\"?")
         }
         let near =
-            Spelling.closest(to: word, among: Weekday.abbreviations + Weekday.names)
-            ?? Weekday.abbreviations.first { word.lowercased().hasPrefix($0.lowercased()) }
+            Spelling.closest(to: word, among: Weekday.allCases.flatMap { [$0.abbreviation, $0.name] })
+            ?? Weekday.allCases.map(\.abbreviation).first { word.lowercased().hasPrefix($0.lowercased()) }
         return error(
             position..<stop, "\(word.quotedForPeople) is no weekday",
             near.map { "did you mean \"\($0)\"?" }
@@ -586,27 +593,5 @@ struct CalendarExpressionParser {
         case UInt8(ascii: "\t"): return "parts are separated by spaces"
         default: return nil
         }
-    }
-}
-
-extension Weekday {
-    /// The weekday that `bytes` begin with, long or short, in any case, and how long its name is.
-    fileprivate static func named(at bytes: ArraySlice<UInt8>) -> (day: Weekday, length: Int)? {
-        let length = bytes.prefix(10).prefix { $0.isLetter }.count
-        guard length >= 3 else { return nil }
-        if let next = bytes.dropFirst(length).first {
-            switch next {
-            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: ","), UInt8(ascii: " "): break
-            default: return nil
-            }
-        }
-        let word = bytes.prefix(length)
-        for day in allCases {
-            for name in [day.abbreviation, day.name]
-            where name.utf8.count == length && name.utf8.elementsEqual(word, by: { $0.lowercased == $1.lowercased }) {
-                return (day, length)
-            }
-        }
-        return nil
     }
 }

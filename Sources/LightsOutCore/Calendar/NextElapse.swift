@@ -10,13 +10,12 @@ extension CalendarExpression {
     public func next(after time: Timestamp, localZone: ZoneRules) -> Timestamp? {
         let zone = namedZone ?? localZone
         // The language knows no time before 1970.
-        let earliest = Timestamp(microseconds: max(time.microseconds, -1) &+ 1)
-        guard earliest > time || time.microseconds < 0 else { return nil }
-
-        var wall = zone.civilTime(at: earliest)
-        if let repetitionEnd = zone.repetitionEnd(at: earliest) {
+        let time = max(time, Timestamp(microseconds: -1))
+        // One microsecond later on the wall, not one later in time: right before a change these are not the same.
+        var wall = CivilTime(microseconds: zone.civilTime(at: time).microseconds + 1)
+        if let repetitionEnd = zone.repetitionEnd(at: time) {
             if let match = matcher.first(from: wall, hours: matcher.hours & ~matcher.namedHours), match < repetitionEnd {
-                let again = Timestamp(microseconds: earliest.microseconds + match.microseconds - wall.microseconds)
+                let again = Timestamp(microseconds: time.microseconds + match.microseconds - wall.microseconds + 1)
                 if zone.civilTime(at: again) == match { return again }
             }
             wall = repetitionEnd

@@ -8,8 +8,22 @@ public enum Weekday: Int, CaseIterable, Hashable, Sendable {
     /// `Mon`: the form that systemd prints.
     public var abbreviation: String { Self.abbreviations[rawValue] }
 
-    static let names = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-    static let abbreviations = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    /// The weekday that is named by the letters that `bytes` begin with, in the long form or the short one and in any
+    /// case, and how many letters that are.
+    static func named(at bytes: ArraySlice<UInt8>) -> (day: Weekday, length: Int)? {
+        let word = bytes.prefix(10).prefix(while: \.isLetter)
+        guard word.count >= 3 else { return nil }
+        for day in allCases {
+            for name in [day.abbreviation, day.name]
+            where name.utf8.count == word.count && name.utf8.elementsEqual(word, by: { $0.lowercased == $1.lowercased }) {
+                return (day, word.count)
+            }
+        }
+        return nil
+    }
+
+    private static let names = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    private static let abbreviations = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 }
 
 /// A date of the proleptic Gregorian calendar.
@@ -85,6 +99,19 @@ public struct CivilDate: Hashable, Comparable, Sendable {
 
     public static func < (left: CivilDate, right: CivilDate) -> Bool {
         (left.year, left.month, left.day) < (right.year, right.month, right.day)
+    }
+}
+
+extension CivilDate: CustomStringConvertible {
+    /// `2026-11-24`.
+    public var description: String {
+        var text = ""
+        text.append(year, width: 4)
+        text += "-"
+        text.append(month, width: 2)
+        text += "-"
+        text.append(day, width: 2)
+        return text
     }
 }
 

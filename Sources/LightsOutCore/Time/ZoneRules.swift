@@ -90,8 +90,18 @@ public struct ZoneRules: Hashable, Sendable {
             .map(Timestamp.init(microseconds:))
     }
 
-    /// The abbreviations that stand for this zone's offset now or did before, without repetition.
-    var abbreviations: Set<String> { Set(table.offsets.map(\.abbreviation)) }
+    /// The abbreviations that this zone has or had for its offsets.
+    var abbreviations: Set<String> { Set(table.offsets.lazy.map(\.abbreviation)) }
+
+    /// The offsets that are or were called so, the latest last.
+    func offsets(named abbreviation: String) -> [ZoneOffset] {
+        var found: [ZoneOffset] = []
+        for offset in table.offsets where offset.abbreviation == abbreviation {
+            found.removeAll { $0 == offset }
+            found.append(offset)
+        }
+        return found
+    }
 
     public static func == (left: ZoneRules, right: ZoneRules) -> Bool {
         left.table === right.table

@@ -48,6 +48,22 @@ struct CalendarOracleTests {
                 ["hourly", "*:0/20", "daily", "\(wall.hour):30", "0/2:15,45"]
                 + (0..<6).map { _ in generator.expression(around: wall) }
             try compare(expressions, base: base, zone: zone)
+            // While the wall shows an hour again, too. Hours that are named have elapsed the first time then.
+            let within = Timestamp(microseconds: change.microseconds + Int64(generator.number(0...1200)) * 1_000_000)
+            if rules.repetitionEnd(at: within) != nil {
+                try compare(["hourly", "*:0/20", "0/1:15,45", "minutely"], base: within, zone: zone)
+            }
+        }
+    }
+
+    @Test("elapses in the zone that an expression names, whatever the local one")
+    func namedZones() throws {
+        let expressions = [
+            "Mon..Fri 02:30 Europe/Berlin", "*-*~1 23:59:59 America/St_Johns", "0/2:15 Australia/Lord_Howe",
+            "Sun *:0/30 Pacific/Chatham", "weekly Pacific/Auckland", "2027-*-* 12:00 Etc/GMT+12", "daily EST5EDT",
+        ]
+        for base in [Timestamp.utc(2026, 3, 28, 12), .utc(2026, 10, 24, 20), .utc(2027, 4, 3)] {
+            try compare(expressions, base: base, zone: "Asia/Tokyo")
         }
     }
 

@@ -2,20 +2,7 @@ import Glibc
 
 @testable import LightsOutCore
 
-/// A generator of random numbers that gives the same numbers for the same seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
-
+extension SeededGenerator {
     /// The seed of this run: `LIGHTSOUT_TEST_SEED`, or always the same one, so that a test does not fail by chance.
     static let seed: UInt64 = getenv("LIGHTSOUT_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_123
 }
