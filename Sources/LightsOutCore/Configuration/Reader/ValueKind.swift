@@ -52,10 +52,10 @@ private enum ScalarReading<Value> {
 
 extension ValueKind<Bool> {
     static let flag = scalar(.flag, wanted: "true or false") { text in
-        switch text.lowercased() {
+        switch text {
         case "true", "yes", "on": .value(true)
         case "false", "no", "off": .value(false)
-        default: .unwanted(suggestion: nil)
+        default: .unwanted(suggestion: text.nearest(of: ["true", "false"]).map { "did you mean \($0)?" })
         }
     } show: { $0 ? "true" : "false" }
 }
