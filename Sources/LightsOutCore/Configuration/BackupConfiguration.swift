@@ -10,7 +10,7 @@ public struct BackupSettings: Hashable, Sendable {
     public var args: [String] = []
 
     /// When the backup is due: at each elapse of any of these. Empty: only when asked for.
-    public var schedule: [ScheduleEntry] = []
+    public var schedule: [CalendarExpression] = []
     /// An elapse is put off by a time up to this, the same for each elapse of a backup on a machine.
     public var randomDelay = TimeSpan.zero
     /// Whether an elapse that was missed (off, asleep, clock jump) is made up for by one run, soon.
@@ -41,13 +41,6 @@ public struct BackupSettings: Hashable, Sendable {
     public var staleAfter = TimeSpan.infinity
 
     public init() {}
-}
-
-/// One calendar expression of a backup's schedule.
-public struct ScheduleEntry: Hashable, Sendable {
-    public var text: String
-
-    public init(text: String) { self.text = text }
 }
 
 /// One backup: its name, its settings, and where they were said.

@@ -13,7 +13,8 @@ public struct ConfigurationLoader: ~Copyable {
     private var problems: [ConfigurationProblem] = []
 
     /// Loads the whole configuration. Without a folder or a file there is nothing configured, and nothing wrong.
-    public static func load(_ directories: Directories) -> ConfigurationReading {
+    /// - Parameter calendar: by which schedules are judged, for warnings; a runner needs none.
+    public static func load(_ directories: Directories, calendar: CalendarContext? = nil) -> ConfigurationReading {
         var loader = ConfigurationLoader()
         var main: ConfigurationFile?
         var dropIns: [ConfigurationFile] = []
@@ -26,14 +27,16 @@ public struct ConfigurationLoader: ~Copyable {
             }
         }
         return ConfigurationReader.read(
-            main: main, dropIns: dropIns, directories: directories, known: loader.problems)
+            main: main, dropIns: dropIns, directories: directories, calendar: calendar, known: loader.problems)
     }
 
     /// Loads one file as if it were the main one and alone, to check it.
-    public static func load(file path: String, _ directories: Directories) -> ConfigurationReading {
+    public static func load(
+        file path: String, _ directories: Directories, calendar: CalendarContext? = nil
+    ) -> ConfigurationReading {
         var loader = ConfigurationLoader()
         let main = loader.file(path, mustExist: true)
-        return ConfigurationReader.read(main: main, directories: directories, known: loader.problems)
+        return ConfigurationReader.read(main: main, directories: directories, calendar: calendar, known: loader.problems)
     }
 }
 

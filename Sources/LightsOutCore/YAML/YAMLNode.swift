@@ -45,5 +45,8 @@ public struct SourcePosition: Hashable, Comparable, Sendable {
     public var line: Int { Int(packed >> 32) }
     public var column: Int { Int(packed & 0xffff_ffff) }
 
+    /// A place further on in the line.
+    func movedRight(by columns: Int) -> SourcePosition { SourcePosition(line: line, column: column + columns) }
+
     public static func < (left: SourcePosition, right: SourcePosition) -> Bool { left.packed < right.packed }
 }

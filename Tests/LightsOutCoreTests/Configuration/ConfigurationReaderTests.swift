@@ -52,7 +52,7 @@ struct ConfigurationReaderTests {
         var expected = BackupSettings()
         expected.description = "Nightly copy of /srv to the USB disk"
         expected.script = "/etc/lightsout/backup/server_backup"
-        expected.schedule = [ScheduleEntry(text: "Mon..Fri 02:30")]
+        expected.schedule = [try CalendarExpression("Mon..Fri 02:30")]
         expected.randomDelay = .minutes(15)
         expected.wake = true
         expected.after = .return

@@ -39,6 +39,7 @@ public struct ConfigurationReading: Sendable {
 /// Reads the configuration: a pure function of the files' bytes.
 public struct ConfigurationReader {
     private let directories: Directories
+    private let calendar: CalendarContext?
     private var configuration = Configuration()
     private var problems: [ConfigurationProblem] = []
     /// Where each backup was named first, the faulty ones too.
@@ -47,18 +48,22 @@ public struct ConfigurationReader {
     /// Reads `lightsout.yaml` (nil where there is none) and then the files of `backups.d` in their order.
     /// - Parameters:
     ///   - directories: where scripts are by the convention.
+    ///   - calendar: by which schedules are judged, for warnings of those that never elapse; nil spares the effort.
     ///   - known: problems with files that could not be opened, which come first.
     public static func read(
         main: ConfigurationFile?, dropIns: [ConfigurationFile] = [], directories: Directories = Directories(),
-        known: [ConfigurationProblem] = []
+        calendar: CalendarContext? = nil, known: [ConfigurationProblem] = []
     ) -> ConfigurationReading {
-        var reader = ConfigurationReader(directories: directories)
+        var reader = ConfigurationReader(directories: directories, calendar: calendar)
         if let main { reader.read(main, as: .main) }
         for file in dropIns { reader.read(file, as: .dropIn) }
         return ConfigurationReading(problems: known + reader.problems, sound: reader.configuration)
     }
 
-    private init(directories: Directories) { self.directories = directories }
+    private init(directories: Directories, calendar: CalendarContext?) {
+        self.directories = directories
+        self.calendar = calendar
+    }
 
     private mutating func read(_ file: ConfigurationFile, as role: ConfigurationFile.Role) {
         configuration.files.append(file.path)
@@ -133,7 +138,7 @@ public struct ConfigurationReader {
         var settings = defaults
         guard !node.isAbsent else { return settings }
         let said = BackupKeys.table.read(node, into: &settings, &reading)
-        SettingsCheck(settings: settings, said: said).warn(&reading)
+        SettingsCheck(settings: settings, said: said, calendar: calendar).warn(&reading)
         return settings
     }
 }

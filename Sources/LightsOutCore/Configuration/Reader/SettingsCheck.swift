@@ -5,8 +5,11 @@
 struct SettingsCheck {
     let settings: BackupSettings
     let said: SaidKeys
+    /// Nil where nobody asks what becomes of the schedules.
+    let calendar: CalendarContext?
 
     func warn(_ reading: inout FileReading) {
+        if let calendar { warnOfSchedule(as: calendar, &reading) }
         if settings.schedule.isEmpty {
             for key in ["wake", "random_delay", "catch_up"] {
                 guard let position = place(of: key), key != "wake" || settings.wake else { continue }
@@ -32,5 +35,53 @@ struct SettingsCheck {
         }
     }
 
+    private func warnOfSchedule(as calendar: CalendarContext, _ reading: inout FileReading) {
+        guard place(of: "schedule") != nil || place(of: "stale_after") != nil else { return }
+        var elapses: [Timestamp] = []
+        for expression in settings.schedule {
+            let next = calendar.elapses(of: expression, count: Self.elapsesToCompare)
+            if next.isEmpty, let position = place(of: "schedule") {
+                reading.warning(
+                    "\(expression.description.quotedForPeople) never elapses again", at: position,
+                    suggestion: "look at it with: lightsout calendar \(expression.description.quotedForPeople)")
+            }
+            elapses += next
+        }
+        elapses.sort()
+        let longestGap = zip(elapses, elapses.dropFirst()).prefix(Self.elapsesToCompare).map { $1.since($0) }.max()
+        // A clock change adds an hour to a gap, which is nobody's mistake.
+        let hour = TimeSpan.hours(1).microseconds
+        if let longestGap, longestGap.microseconds > hour,
+            TimeSpan(microseconds: longestGap.microseconds - hour) > settings.staleAfter,
+            let position = place(of: "stale_after") ?? place(of: "schedule")
+        {
+            reading.warning(
+                "up to \(longestGap) pass between two elapses, longer than the \(settings.staleAfter) of \"stale_after\"",
+                at: position, suggestion: "give \"stale_after\" a longer time, or schedule the backup more often")
+        }
+    }
+
+    /// Enough for what is due a few times a day to show its nights, and what is due on weekdays its weekend.
+    private static let elapsesToCompare = 8
+
     private func place(of key: String) -> SourcePosition? { BackupKeys.table.position(of: key, in: said) }
+}
+
+/// The time and zone by which schedules are judged.
+public struct CalendarContext: Sendable {
+    public let now: Timestamp
+    public let localZone: ZoneRules
+
+    public init(now: Timestamp, localZone: ZoneRules) {
+        self.now = now
+        self.localZone = localZone
+    }
+
+    fileprivate func elapses(of expression: CalendarExpression, count: Int) -> [Timestamp] {
+        var elapses: [Timestamp] = []
+        while elapses.count < count, let next = expression.next(after: elapses.last ?? now, localZone: localZone) {
+            elapses.append(next)
+        }
+        return elapses
+    }
 }

@@ -28,8 +28,10 @@ extension ValueKind {
                 reading.error(
                     "\(key.quotedForPeople) wants \(wanted), not \(node.kindForPeople)", at: node.position,
                     suggestion: suggestion)
-            case .wrong(let message, let suggestion):
-                reading.error("\(key.quotedForPeople): \(message)", at: node.position, suggestion: suggestion)
+            case .wrong(let message, let suggestion, let offset):
+                // Text in quotes may be longer in the file than it is.
+                let position = isPlain ? node.position.movedRight(by: offset) : node.position
+                reading.error("\(key.quotedForPeople): \(message)", at: position, suggestion: suggestion)
             }
             return nil
         }, show: show)
@@ -46,16 +48,16 @@ private enum ScalarReading<Value> {
     case value(Value)
     /// Not what is wanted, which the message says.
     case unwanted(suggestion: String?)
-    /// Nearly what is wanted, but for this.
-    case wrong(String, suggestion: String?)
+    /// Nearly what is wanted, but for this, which comes after so many characters.
+    case wrong(String, suggestion: String?, after: Int = 0)
 }
 
 extension ValueKind<Bool> {
     static let flag = scalar(.flag, wanted: "true or false") { text in
-        switch text.lowercased() {
+        switch text {
         case "true", "yes", "on": .value(true)
         case "false", "no", "off": .value(false)
-        default: .unwanted(suggestion: nil)
+        default: .unwanted(suggestion: text.nearest(of: ["true", "false"]).map { "did you mean \($0)?" })
         }
     } show: { $0 ? "true" : "false" }
 }
@@ -132,10 +134,19 @@ extension ValueKind<String> {
     } show: { $0.quotedForJSON }
 }
 
-extension ValueKind<ScheduleEntry> {
-    static let calendarExpression = scalar(.calendarExpression, wanted: "a calendar expression such as Mon..Fri 02:30") {
-        .value(ScheduleEntry(text: $0))
-    } show: { $0.text.quotedForJSON }
+extension ValueKind<CalendarExpression> {
+    static let calendarExpression = scalar(
+        .calendarExpression, wanted: "a calendar expression such as Mon..Fri 02:30"
+    ) { text in
+        do throws(CalendarExpressionError) {
+            return .value(try CalendarExpression(text))
+        } catch {
+            let before = text.utf8.prefix(error.range.lowerBound)
+            return .wrong(
+                "\(text.quotedForPeople) is no calendar expression: \(error.problem)", suggestion: error.suggestion,
+                after: before.count { $0 & 0xc0 != 0x80 })
+        }
+    } show: { $0.description.quotedForJSON }
 }
 
 extension ValueKind where Value: RawRepresentable<String> & CaseIterable & Sendable {
