@@ -122,7 +122,7 @@ test-vm: build
 	@Tests/VirtualMachine/run
 
 bench: build
-	@Tests/MachineTests/machine/bench
+	@Benchmarks/run
 
 clean:
 	rm -rf .build
