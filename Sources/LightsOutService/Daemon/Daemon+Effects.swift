@@ -119,7 +119,7 @@ extension Daemon {
     // MARK: Records
 
     private func recordMissed(_ name: BackupName, _ elapses: Elapses, _ why: MissedCause) {
-        let time = LocalTime.short(elapses.latest.microseconds)
+        let time = elapses.latest.text(in: localZone)
         let message =
             elapses.count == 1
             ? "the backup of \(time) was missed: \(why)"
@@ -128,7 +128,7 @@ extension Daemon {
     }
 
     private func warnStale(_ name: BackupName, since: Timestamp, neverSucceeded: Bool) {
-        let time = LocalTime.short(since.microseconds)
+        let time = since.text(in: localZone)
         let limit = backups[name].map { $0.settings.staleAfter.forPeople } ?? ""
         log.write(
             .notice(

@@ -19,7 +19,7 @@ struct Planning {
     }
 
     func plan(_ backup: BackupConfiguration) -> SchedulePlan {
-        let expressions = backup.settings.schedule.compactMap { try? CalendarExpression($0.text) }
+        let expressions = backup.settings.schedule
         let zone = localZone
         return SchedulePlan(
             name: backup.name, scheduleTexts: expressions.map(\.description),
