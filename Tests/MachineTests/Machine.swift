@@ -189,14 +189,25 @@ struct Machine: Sendable {
     /// - Parameter cursor: only what was recorded after ``journalCursor()`` gave this.
     func journal(_ matches: String..., after cursor: String? = nil) throws -> [[String: String]] {
         let fields = matches.map { "'\($0)'" }.joined(separator: " ")
-        let after = cursor.map { "--after-cursor='\($0)'" } ?? ""
-        return try sh("journalctl --sync; journalctl --no-pager --quiet --all --output=json \(after) \(fields)")
-            .split(separator: "\n").map { line in
+        let since = cursor.map(Self.sequence)
+        return try sh("journalctl --sync; journalctl --no-pager --quiet --all --output=json \(fields)")
+            .split(separator: "\n").compactMap { line in
                 guard let record = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
                     throw MachineError("no JSON from journalctl: \(line)")
                 }
-                return record.mapValues(Self.fieldText)
+                let fields = record.mapValues(Self.fieldText)
+                // journalctl --after-cursor leaves out the first record where the cursor's own does not fit the matches.
+                let own = Self.sequence(fields["__CURSOR"] ?? "")
+                if let since, own.of == since.of, own.number <= since.number { return nil }
+                return fields
             }
+    }
+
+    /// The sequence that a cursor counts in, and the number in it.
+    private static func sequence(_ cursor: String) -> (of: Substring, number: Int) {
+        let parts = cursor.split(separator: ";")
+        let number = parts.first { $0.hasPrefix("i=") }.flatMap { Int($0.dropFirst(2), radix: 16) } ?? 0
+        return (parts.first ?? "", number)
     }
 
     /// Where the journal ends now.
@@ -281,6 +292,12 @@ struct Machine: Sendable {
 
     // MARK: lightsout
 
+    /// The results of a backup's runs that the journal has records of the end of, oldest first.
+    func results(of backup: String, after cursor: String? = nil) throws -> [String] {
+        try journal("MESSAGE_ID=782b279e4aed49008a521705136ad691", "LIGHTSOUT_BACKUP=\(backup)", after: cursor)
+            .compactMap { $0["LIGHTSOUT_RESULT"] }
+    }
+
     /// Installs a script as the backup `name`, runs `body` with the unit's name, and leaves nothing of it behind: not the
     /// script, a run, its state or a configuration.
     ///
@@ -299,7 +316,7 @@ struct Machine: Sendable {
             // A clean-up that fails would make the next test fail for no reason of its own: it is recorded here.
             do {
                 try wake()
-                try sh("systemctl stop '\(unit)'; systemctl reset-failed '\(unit)' 2>/dev/null; rm -rf /var/lib/lightsout/\(name) /var/lib/lightsout/\(name).*")
+                try sh("systemctl stop '\(unit)'; systemctl reset-failed '\(unit)' 2>/dev/null; rm -f /var/lib/lightsout/\(name).*")
                 try remove(path)
                 if let before { try write(configured, before) } else if configuration != nil { try remove(configured) }
                 try sleepLasts(.seconds(0))
