@@ -36,7 +36,9 @@ public struct ExitCodes: Hashable, Sendable {
     /// | 3…99 | error, each code one kind | failed |
     /// | 100…127 | warning, each code one kind | warnings |
     /// | 129…192 | killed by the signal status − 128 | aborted |
-    private static let borg = ExitCodes([(1...1, .warnings), (2...99, .failed), (100...127, .warnings), (129...192, .aborted)])
+    private static let borg = ExitCodes([
+        (1...1, .warnings), (2...99, .failed), (100...127, .warnings), (129...192, .aborted),
+    ])
 
     /// restic's exit codes (doc/075_scripting):
     ///
@@ -50,7 +52,9 @@ public struct ExitCodes: Hashable, Sendable {
     /// | 11 | the repository could not be locked | failed |
     /// | 12 | wrong password | failed |
     /// | 130 | interrupted by SIGINT or SIGTERM | aborted |
-    private static let restic = ExitCodes([(1...2, .failed), (3...3, .warnings), (4...129, .failed), (130...130, .aborted)])
+    private static let restic = ExitCodes([
+        (1...2, .failed), (3...3, .warnings), (4...129, .failed), (130...130, .aborted),
+    ])
 
     /// rsync's exit values (rsync(1)):
     ///

@@ -129,7 +129,8 @@ public enum TimeSpanError: Error, Hashable, Sendable, CustomStringConvertible {
         case .negative: "a time span cannot be negative"
         case .tooLong: "the time span is too long to count: write infinity where no limit is meant"
         case .unexpected(let text):
-            "\(text.quotedForPeople) is no time span: write numbers with the units us, ms, s, min, h, d, w, month or y, as in 1h 30min"
+            "\(text.quotedForPeople) is no time span: write numbers with the units us, ms, s, min, h, d, w, month or y, "
+                + "as in 1h 30min"
         }
     }
 }

@@ -48,7 +48,8 @@ struct SourceText {
             case .invalidUTF8(let byte): "the byte 0x\(String(byte, radix: 16)) is no UTF-8"
             case .nul: "a NUL byte: the file is damaged, or no text"
             case .control(let scalar): "the unprintable character U+\(Self.hexadecimal(scalar))"
-            case .foreignLineEnd(let scalar): "the line separator U+\(Self.hexadecimal(scalar)), which editors show as no line end"
+            case .foreignLineEnd(let scalar):
+                "the line separator U+\(Self.hexadecimal(scalar)), which editors show as no line end"
             case .tagDirective: "tags are not read here"
             }
         }
@@ -71,8 +72,8 @@ struct SourceText {
 }
 
 extension ArraySlice<UInt8> {
-    /// The first scalar of this valid UTF-8 that YAML forbids or that ends a line for YAML 1.1 but for no editor; or a `%TAG`
-    /// line, each of which libyaml compares with all before it.
+    /// The first scalar of this valid UTF-8 that YAML forbids or that ends a line for YAML 1.1 but for no editor; or a
+    /// `%TAG` line, each of which libyaml compares with all before it.
     fileprivate var firstFault: (offset: Int, fault: SourceText.Fault)? {
         withUnsafeBufferPointer { bytes in
             for index in bytes.indices {
@@ -123,7 +124,10 @@ struct LineIndex {
         }
     }
 
-    var lineCount: Int { starts.count }
+    /// The position, or the text's end where it lies past that: libyaml finds the end on a line of its own.
+    func nearest(_ position: SourcePosition) -> SourcePosition {
+        min(position, self.position(ofByte: bytes.endIndex))
+    }
 
     func position(ofByte offset: Int) -> SourcePosition {
         var low = 0

@@ -12,6 +12,11 @@ enum YAMLComplaint {
         return (([context, problem] as [String?]).compactMap(\.self).joined(separator: ", "), nil)
     }
 
+    /// Whether the complaint is about something that should have ended, so that its beginning is worth telling.
+    static func isOfUnfinished(problem: String) -> Bool {
+        problem.hasPrefix("did not find expected ','") || problem == "found unexpected end of stream"
+    }
+
     private static let known: [(problem: String, message: String, suggestion: String)] = [
         (
             "mapping values are not allowed in this context", "a second \":\" where a value was expected",
@@ -44,6 +49,14 @@ enum YAMLComplaint {
         (
             "did not find expected ',' or '}'", "the mapping that begins with { is not closed",
             "write \"}\" after its last entry, and \",\" between two"
+        ),
+        (
+            "did not find expected node content", "a value was expected here",
+            "close what was begun with \"]\" or \"}\", or put the value in quotes"
+        ),
+        (
+            "found unexpected ':'", "a \":\" with no space after it",
+            "write a space after the colon, or put the text in quotes"
         ),
         (
             "found unexpected end of stream", "the file ends inside a text in quotes",

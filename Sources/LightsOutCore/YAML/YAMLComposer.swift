@@ -30,7 +30,7 @@ struct YAMLComposer: ~Copyable {
     private var weight = 0
 
     /// The document's root; nil where the text holds none, or only comments.
-    /// - Throws: ``YAMLSyntaxError`` for what is no YAML, for more than one document, tags, merge keys, and what is past the limits.
+    /// - Throws: ``YAMLSyntaxError`` for what is no YAML, more than one document, tags, and what is past the limits.
     static func compose(_ text: SourceText) throws(YAMLSyntaxError) -> YAMLNode? {
         // The slice's memory stays where it is for as long as the closure runs, and the parser lives no longer.
         try text.bytes.withUnsafeBufferPointer { bytes throws(YAMLSyntaxError) in
@@ -61,7 +61,8 @@ struct YAMLComposer: ~Copyable {
         let weightBefore = weight
         if let tag = parser.tag {
             throw YAMLSyntaxError(
-                at: position, "the tag \(tag.quotedForPeople) is not read here", suggestion: "remove it: each key knows its type")
+                at: position, "the tag \(tag.quotedForPeople) is not read here",
+                suggestion: "remove it: each key knows its type")
         }
         let anchor = parser.anchor
         let content = try content(beginning: event, at: position, depth: depth)
@@ -212,7 +213,11 @@ extension YAMLComposer {
             guard state.error != YAML_MEMORY_ERROR else { return Self.noMemory }
             let problem = state.problem.map { String(cString: $0) } ?? "no YAML"
             let context = state.context.map { String(cString: $0) }
-            let (message, suggestion) = YAMLComplaint.explain(problem: problem, context: context)
+            var (message, suggestion) = YAMLComplaint.explain(problem: problem, context: context)
+            if YAMLComplaint.isOfUnfinished(problem: problem), context != nil {
+                let beginning = SourcePosition(state.context_mark)
+                message += " (begun at \(beginning.line):\(beginning.column))"
+            }
             return YAMLSyntaxError(at: SourcePosition(state.problem_mark), message, suggestion: suggestion)
         }
     }

@@ -115,4 +115,132 @@ struct ConfigurationReaderTests {
                 """)
         #expect(reading.configuration == nil)
     }
+
+    @Test(
+        "an empty file, and one with comments only, configure nothing",
+        arguments: ["", "\n\n", "# nothing\n", "---\n", "~", "backups:", "defaults: {}\nbackups: ~"])
+    func nothing(text: String) {
+        let reading = readConfiguration(text)
+        #expect(reading.problems == [])
+        #expect(reading.configuration?.backups == [:])
+        #expect(reading.configuration?.global == GlobalSettings())
+    }
+
+    @Test("a scalar is the text that it is, whatever YAML would make of it")
+    func scalarsAreText() throws {
+        let backup = try readBackup("on", """
+            backups:
+              on:
+                description: 0x1F
+                args: [no, 010, 1.50, ~, null, 22:30, 1_000, "", 'it''s']
+                schedule: 22:30
+            """)
+        #expect(backup.description == "0x1F")
+        #expect(backup.args == ["no", "010", "1.50", "~", "null", "22:30", "1_000", "", "it's"])
+        #expect(backup.schedule == [try CalendarExpression("22:30")])
+    }
+
+    @Test("yes, on and true are true where a Boolean is asked for; no, off and false are false")
+    func booleans() throws {
+        for (text, value) in [("yes", true), ("on", true), ("true", true), ("no", false), ("off", false), ("false", false)] {
+            let backup = try readBackup("a", "backups: {a: {requires_network: \(text)}}")
+            #expect(backup.requiresNetwork == value)
+        }
+    }
+
+    @Test("the script is the convention's where none is said")
+    func script() throws {
+        #expect(try readBackup("a", "backups: {a: }").script == "/etc/lightsout/backup/a_backup")
+        #expect(try readBackup("a", "backups: {a: {script: /opt/x}}").script == "/opt/x")
+    }
+
+    @Test("a schedule is one expression or a list")
+    func schedules() throws {
+        #expect(try readBackup("a", "backups: {a: {schedule: daily}}").schedule.count == 1)
+        #expect(try readBackup("a", "backups: {a: {schedule: [daily, Sat 04:00]}}").schedule.count == 2)
+        #expect(try readBackup("a", "backups: {a: {schedule: []}}").schedule == [])
+    }
+
+    @Test("defaults hold for each backup that does not say otherwise, wherever in the file they are")
+    func defaults() throws {
+        let configuration = try #require(readConfiguration("""
+            backups:
+              a: {}
+              b: {timeout: 1h, exit_codes: {9: success}}
+            defaults: {timeout: 5min, exit_codes: rsync}
+            """).configuration)
+        let a = try #require(configuration.backups[BackupName("a")])
+        let b = try #require(configuration.backups[BackupName("b")])
+        #expect(a.timeout == .minutes(5))
+        #expect(b.timeout == .hours(1))
+        #expect(a.exitCodes == ExitCodes(.rsync))
+        #expect(b.exitCodes == ExitCodes([9: .success]))
+    }
+
+    @Test("defaults of a file of backups.d hold for that file's backups, on top of the main file's")
+    func dropInDefaults() throws {
+        let configuration = try #require(readConfiguration(
+            "defaults: {timeout: 5min, stop_timeout: 1min}\nbackups: {a: }",
+            dropIns: [("1.yaml", "defaults: {timeout: 1h}\nbackups: {b: }"), ("2.yaml", "backups: {c: }")]).configuration)
+        func timeouts(_ name: String) throws -> [TimeSpan] {
+            let backup = try #require(configuration.backups[BackupName(name)])
+            return [backup.timeout, backup.stopTimeout]
+        }
+        #expect(try timeouts("a") == [.minutes(5), .minutes(1)])
+        #expect(try timeouts("b") == [.hours(1), .minutes(1)])
+        #expect(try timeouts("c") == [.minutes(5), .minutes(1)])
+        #expect(
+            configuration.files == [
+                "/etc/lightsout/lightsout.yaml", "/etc/lightsout/backups.d/1.yaml", "/etc/lightsout/backups.d/2.yaml",
+            ])
+    }
+
+    @Test("anchors and aliases are read as what they stand for")
+    func aliases() throws {
+        let backup = try readBackup("b", """
+            backups:
+              a: &common
+                timeout: 1h
+                args: &args [x, y]
+              b: *common
+              c: {args: *args}
+            """)
+        #expect(backup.timeout == .hours(1))
+        #expect(backup.args == ["x", "y"])
+    }
+
+    @Test("text in blocks, quotes and flow style is read")
+    func styles() throws {
+        let backup = try readBackup("a", """
+            %YAML 1.2
+            ---
+            "backups":
+              'a': {
+                description: "tab\\u00e9",
+                "args": [
+                  'a b',
+                  "c\\nd"
+                ]
+              }
+            ...
+            """)
+        #expect(backup.description == "tab\u{e9}")
+        #expect(backup.args == ["a b", "c\nd"])
+    }
+
+    @Test("the keys of the machine are read")
+    func global() throws {
+        let configuration = try #require(readConfiguration("""
+            max_parallel: 4
+            wake_lead: 90s
+            wake_grace: 0
+            sleep_gap: 1h
+            after_delay: 30s
+            """).configuration)
+        #expect(configuration.global.maxParallel == 4)
+        #expect(configuration.global.wakeLead == .seconds(90))
+        #expect(configuration.global.wakeGrace == .zero)
+        #expect(configuration.global.sleepGap == .hours(1))
+        #expect(configuration.global.afterDelay == .seconds(30))
+    }
 }

@@ -20,9 +20,7 @@ indirect enum JSON: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, Exp
         switch self {
         case .raw(let text): return text
         case .string(let text):
-            let escaped = text.split(separator: "", omittingEmptySubsequences: false).map {
-                $0 == "\"" || $0 == "\\" ? "\\" + $0 : String($0)
-            }
+            let escaped = text.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }
             return "\"" + escaped.joined() + "\""
         case .array(let items): return "[" + items.map { $0.written() }.joined(separator: ", ") + "]"
         case .object(let members):
@@ -88,7 +86,8 @@ enum ConfigurationSchema {
         case .flag: [("enum", [true, false, "true", "false", "yes", "no", "on", "off"])]
         case .count(let range):
             [("type", "integer"), ("minimum", .raw("\(range.lowerBound)")), ("maximum", .raw("\(range.upperBound)"))]
-        case .timeSpan: [("$ref", "#/$defs/timeSpan")]
+        case .timeSpan(let mayBeInfinite):
+            [("$ref", "#/$defs/timeSpan")] + (mayBeInfinite ? [] : [("not", ["type": "string", "pattern": "infinity"])])
         case .line, .argument: [("$ref", "#/$defs/text")]
         case .absolutePath: [("type", "string"), ("pattern", "^/")]
         case .userName: [("type", "string"), ("pattern", "^[^-:/ ]([^:/]*[^:/ ])?$")]
@@ -122,7 +121,8 @@ enum ConfigurationSchema {
     private static var timeSpanPattern: String {
         let number = #"([0-9]+(\.[0-9]+)?|\.[0-9]+)"#
         let unit =
-            "(seconds|second|sec|s|minutes|minute|min|months|month|M|msec|ms|m|hours|hour|hr|h|days|day|d|weeks|week|w|years|year|y|usec|us|\u{b5}s|\u{3bc}s)"
+            "(seconds|second|sec|s|minutes|minute|min|months|month|M|msec|ms|m|hours|hour|hr|h|days|day|d|"
+            + "weeks|week|w|years|year|y|usec|us|\u{b5}s|\u{3bc}s)"
         return #"^\s*(infinity|\#(number)\s*\#(unit)?(\s+\#(number)\s*\#(unit)?|\#(number)\s*\#(unit))*)\s*$"#
     }
 }

@@ -9,7 +9,7 @@ public struct ConfigurationFile: Sendable {
     }
 
     /// `lightsout.yaml` says what holds for the machine; the files of `backups.d` name backups.
-    public enum Role: Sendable {
+    enum Role {
         case main, dropIn
     }
 }
@@ -60,7 +60,9 @@ struct FileReading {
             return place < other
         }
         for index in shown.indices {
-            guard let position = shown[index].position, let line = lines.line(position.line) else { continue }
+            guard let position = shown[index].position.map(lines.nearest), let line = lines.line(position.line)
+            else { continue }
+            shown[index].position = position
             shown[index].excerpt = SourceExcerpt(line: line, column: position.column)
         }
         if untold > 0 {

@@ -9,7 +9,8 @@ struct Key<Target>: Sendable {
     fileprivate let read: @Sendable (YAMLNode, inout FileReading, inout Target) -> Void
 
     init<Value>(
-        _ name: String, _ property: any WritableKeyPath<Target, Value> & Sendable, _ kind: ValueKind<Value>, _ summary: String
+        _ name: String, _ property: any WritableKeyPath<Target, Value> & Sendable, _ kind: ValueKind<Value>,
+        _ summary: String
     ) {
         self.name = name
         self.summary = summary

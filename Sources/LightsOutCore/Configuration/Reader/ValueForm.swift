@@ -2,7 +2,7 @@
 indirect enum ValueForm: Hashable, Sendable {
     case flag
     case count(ClosedRange<Int>)
-    case timeSpan
+    case timeSpan(mayBeInfinite: Bool)
     /// One line, to be shown to people.
     case line
     /// Any text without a NUL.

@@ -74,13 +74,20 @@ extension ValueKind<Int> {
 }
 
 extension ValueKind<TimeSpan> {
-    static let timeSpan = timeSpan(mayBeZero: true)
+    /// A limit to something; without the key, or by the word `infinity`, there is none.
+    /// - Parameter mayBeZero: false where 0 would end at once what is meant to have no limit.
+    static func limit(mayBeZero: Bool) -> ValueKind { timeSpan(mayBeZero: mayBeZero, mayBeInfinite: true) }
 
-    /// - Parameter mayBeZero: false where 0 would stop at once what is meant to have no limit.
-    static func timeSpan(mayBeZero: Bool) -> ValueKind {
-        scalar(.timeSpan, wanted: "a time span such as 90s, 15min or 1h 30min") { text in
+    /// A time that is waited for, and so has to pass.
+    static let delay = timeSpan(mayBeZero: true, mayBeInfinite: false)
+
+    private static func timeSpan(mayBeZero: Bool, mayBeInfinite: Bool) -> ValueKind {
+        scalar(.timeSpan(mayBeInfinite: mayBeInfinite), wanted: "a time span such as 90s, 15min or 1h 30min") { text in
             do throws(TimeSpanError) {
                 let span = try TimeSpan(parsing: text)
+                guard mayBeInfinite || !span.isInfinite else {
+                    return .wrong("infinity would never pass", suggestion: "write a time such as 15min")
+                }
                 guard mayBeZero || span > .zero else {
                     return .wrong("0 leaves no time at all", suggestion: "write infinity where no limit is meant")
                 }
@@ -111,7 +118,8 @@ extension ValueKind<String> {
 
     static let absolutePath = scalar(.absolutePath, wanted: "an absolute path") { text in
         guard text.hasPrefix("/") else {
-            return .unwanted(suggestion: text.hasPrefix("~") ? "~ is not expanded: write the folder out" : "begin it with /")
+            let isOfHome = text.hasPrefix("~")
+            return .unwanted(suggestion: isOfHome ? "~ is not expanded: write the folder out" : "begin it with /")
         }
         if text.unicodeScalars.contains(where: \.isUnprintable) {
             return .wrong("the path has an unprintable character", suggestion: "rename the file")
@@ -120,8 +128,8 @@ extension ValueKind<String> {
         return .value(text)
     } show: { $0.quotedForJSON }
 
-    /// A name that getpwnam(3) may know: systemd's rule (user-names in systemd.syntax(7), relaxed), which takes what directory services
-    /// give, and refuses what means something else in a command or file.
+    /// A name that getpwnam(3) may know, by systemd's relaxed rule (systemd.io/USER_NAMES): it takes what directory
+    /// services give, and refuses what means something else in a command or a file.
     static let userName = scalar(.userName, wanted: "the name of a user") { text in
         if text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
             return .unwanted(suggestion: "write the user's name, not the number")
@@ -171,7 +179,8 @@ extension ValueKind {
                 guard case .sequence(let items) = node.content else {
                     reading.error(
                         "\(key.quotedForPeople) wants a list, not \(node.kindForPeople)", at: node.position,
-                        suggestion: node.isAbsent ? "write [] for an empty one, or remove the key" : "write it in brackets: [ … ]")
+                        suggestion: node.isAbsent
+                            ? "write [] for an empty one, or remove the key" : "write it in brackets: [ … ]")
                     return nil
                 }
                 if items.isEmpty, !mayBeEmpty {
@@ -212,7 +221,8 @@ extension ValueKind {
             }
             if isSet, !known.insert(value).inserted {
                 reading.error(
-                    "\(key.quotedForPeople) has \(item.kindForPeople) twice", at: item.position, suggestion: "remove one of the two")
+                    "\(key.quotedForPeople) has \(item.kindForPeople) twice", at: item.position,
+                    suggestion: "remove one of the two")
                 isWhole = false
             }
             values.append(value)
@@ -237,7 +247,8 @@ extension ValueKind<RetryPolicy> {
             guard reading.errorCount == before else { return nil }
             if policy.attempts == 0, let delay = RetryKeys.table.position(of: "delay", in: said) {
                 reading.warning(
-                    "a delay without attempts does nothing", at: delay, suggestion: "say how many: {attempts: 2, delay: …}")
+                    "a delay without attempts does nothing", at: delay,
+                    suggestion: "say how many: {attempts: 2, delay: …}")
             }
             return policy
         },
@@ -279,8 +290,8 @@ extension ValueKind<ExitCodes> {
                 var suggestion: String?
                 if case .scalar(let word, _) = value.content { suggestion = word.nearest(of: words) }
                 reading.error(
-                    "the exit status \(code) wants \(words.listedForPeople), not \(value.kindForPeople)", at: value.position,
-                    suggestion: suggestion.map { "did you mean \($0.quotedForPeople)?" })
+                    "the exit status \(code) wants \(words.listedForPeople), not \(value.kindForPeople)",
+                    at: value.position, suggestion: suggestion.map { "did you mean \($0.quotedForPeople)?" })
                 continue
             }
             named[code] = result
