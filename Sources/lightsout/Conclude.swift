@@ -16,9 +16,11 @@ struct Conclude: ParsableCommand {
         try MainActor.assumeIsolated {
             let backup = try BackupName.argument(name)
             // Where another run is under way the state is that one's.
-            guard let exclusion = try? RunExclusion(backup, runtimeDirectory: "/run/lightsout", for: nil) else { return }
+            let directories = Directories.ofThisProcess
+            guard let exclusion = try? RunExclusion(backup, runtimeDirectory: directories.runtime) else { return }
             let settled = PreviousRun(
-                backup, store: RunStateStore(directory: "/var/lib/lightsout"), log: RunLog(isUnit: true)
+                backup, store: RunStateStore(directory: directories.state), noted: exclusion.previous,
+                log: RunLog(isUnit: true)
             ).settle(because: Self.reason())
             if let settled { exclusion.note(settled) }
         }

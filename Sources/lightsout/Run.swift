@@ -18,10 +18,9 @@ struct Run: ParsableCommand {
     func run() throws {
         try MainActor.assumeIsolated {
             let backup = try BackupName.argument(name)
-            let plan = RunPlan(backup: backup, script: "/etc/lightsout/backup/\(backup)_backup")
-            let trigger = TriggerNote(runtimeDirectory: "/run/lightsout").take(for: backup) ?? .manual
-            let run = try BackupRun(
-                plan, trigger: trigger, stateDirectory: "/var/lib/lightsout", runtimeDirectory: "/run/lightsout")
+            let directories = Directories.ofThisProcess
+            let trigger = TriggerNote(runtimeDirectory: directories.runtime).take(for: backup) ?? .manual
+            let run = try BackupRun(backup, trigger: trigger, directories: directories)
             throw ExitCode(run.perform())
         }
     }

@@ -25,6 +25,15 @@ public struct Directories: Hashable, Sendable {
         }
     }
 
+    /// The folders of this process, by its environment where that is its own.
+    public static var ofThisProcess: Directories {
+        var environment: [String: String] = [:]
+        for name in variables.map(\.name) + ["SUDO_UID", "PKEXEC_UID"] {
+            if let value = getenv(name) { environment[name] = String(cString: value) }
+        }
+        return Directories(environment: environment, environmentIsForeign: environmentIsForeign(environment))
+    }
+
     /// Whether a less privileged caller may have written this process's environment: the kernel says so of set-user-ID
     /// programs and their like (`AT_SECURE`, getauxval(3)), sudo(8) and pkexec(1) by the variables that they set.
     public static func environmentIsForeign(_ environment: [String: String]) -> Bool {

@@ -35,10 +35,10 @@ public enum ScriptEnd: Hashable, Sendable {
 extension Outcome {
     /// The outcome that a script's end means, where nothing but the script decided it.
     /// - Parameter exitCodes: what the configuration says of exit statuses; the others mean what they do everywhere.
-    public init(_ end: ScriptEnd, exitCodes: [Int32: RunResult]) {
+    public init(_ end: ScriptEnd, exitCodes: ExitCodes) {
         switch end {
         case .exited(let status):
-            let result = exitCodes[status] ?? RunResult(scriptExitStatus: status)
+            let result = exitCodes.result(ofStatus: status)
             self.init(
                 result, exitStatus: status,
                 reason: result == .success && status == 0 ? nil : "the script exited with status \(status)")

@@ -36,19 +36,19 @@ public final class StandbyLock {
     /// The lock's name in `systemd-inhibit --list`.
     public static let who = "lightsout"
 
-    /// - Parameter what: what it inhibits, such as `sleep` and `handle-lid-switch`.
-    public init(loop: EventLoop, what: [String], why: String) {
+    /// - Parameter what: what it inhibits, as logind takes it: `sleep:handle-lid-switch`.
+    public init(loop: EventLoop, what: String, why: String) {
         self.loop = loop
-        self.what = what.joined(separator: ":")
+        self.what = what
         self.why = why
     }
 
-    public var isHeld: Bool { lock != nil }
+    public var isHeld: Bool { lock != nil && !isLost }
 
     /// Asks until there is an answer that will stay: the lock, a refusal, or nobody to ask.
     ///
-    /// A sleep or resume under way is waited for without limit, for it ends; a bus or logind that does not answer is
-    /// asked three times within two seconds, for it may be starting.
+    /// A sleep or resume under way is waited for without limit, for it ends; where bus or logind are not there they are
+    /// asked three times within two seconds, for they may be starting.
     public func take(shouldStop: () -> Bool) throws(SystemError) -> Attempt {
         var patience: [UInt64] = [200_000, 1_500_000]
         var saidThatItWaits = false
@@ -171,22 +171,15 @@ public final class StandbyLock {
 
     // MARK: Watching
 
-    /// logind keeps its locks across a restart; one that crashed before it could write them down may not.
+    /// logind keeps its locks across a restart; one whose notes are gone (/run/systemd/inhibit) does not.
     private func ownerChanged(_ message: BusMessage) {
         guard let bus, (try? message.readString()) != nil, (try? message.readString()) != nil,
             let owner = try? message.readString(), !owner.isEmpty
         else { return }
         pendingCheck = try? bus.callAsync(.login1, "ListInhibitors", timeout: 5_000_000) { [unowned self] reply in
             switch reply {
-            case .success(let message):
-                let pid = UInt32(getpid())
-                let isListed = Logind.readInhibitors(message).contains {
-                    $0.who == Self.who && $0.pid == pid && $0.mode == "block"
-                }
-                if !isListed { takeAnew(after: "logind was restarted and had forgotten the lock") }
-            case .failure:
-                // Not ready yet: it owns its name before it answers.
-                checkLater()
+            case .success(let message): lookUp(in: Logind.readInhibitors(message))
+            case .failure: checkLater() // not ready yet: it owns its name before it answers
             }
         }
     }
@@ -200,11 +193,8 @@ public final class StandbyLock {
         reconnect = try? loop.after(1_000_000) { [unowned self] in
             do throws(BusError) {
                 let inhibitors = try Logind(try connection()).inhibitors(timeout: 5_000_000)
-                watch()
-                let pid = UInt32(getpid())
-                if lock != nil && !inhibitors.contains(where: { $0.who == Self.who && $0.pid == pid && $0.mode == "block" }) {
-                    takeAnew(after: "the bus was restarted and the lock was gone")
-                }
+                if subscriptions.isEmpty { watch() }
+                lookUp(in: inhibitors)
             } catch {
                 disconnect()
                 checkLater()
@@ -212,14 +202,24 @@ public final class StandbyLock {
         }
     }
 
-    private func takeAnew(after cause: String) {
-        guard lock != nil else { return }
-        onChange(.lost, "the standby lock was lost: \(cause)")
+    /// Takes the lock anew where logind does not list it.
+    private func lookUp(in inhibitors: [Logind.Inhibitor]) {
+        let pid = UInt32(getpid())
+        guard lock != nil, !inhibitors.contains(where: { $0.who == Self.who && $0.pid == pid && $0.mode == "block" })
+        else { return }
+        if !isLost {
+            isLost = true
+            onChange(.lost, "standby is not blocked any more: logind lost the lock when it was restarted")
+        }
         do throws(BusError) {
             try acquire()
-            onChange(.taken, "standby is blocked again")
+            isLost = false
+            onChange(.taken, "standby is blocked again (\(what.split(separator: ":").joined(separator: ", ")))")
         } catch {
             checkLater()
         }
     }
+
+    /// Whether the loss has been told of and no new lock has been had yet.
+    private var isLost = false
 }

@@ -13,37 +13,41 @@ public final class BackupRun {
         case timeout
     }
 
-    private let plan: RunPlan
+    /// Why there is nothing to run, and whether there is such a backup at all.
+    private struct Refusal: Error {
+        let reason: String
+        var isUnknown = false
+    }
+
+    private let name: BackupName
+    /// What holds for the backup; the defaults until the configuration has been read.
+    private var backup: BackupConfiguration
+    private let directories: Directories
     private let run: RunIdentifier
     private let trigger: Trigger
     private let store: RunStateStore
-    private let runtimeDirectory: String
     private let log: RunLog
     private let isUnit: Bool
 
     private let loop: EventLoop
     private var sources: [EventSource] = []
     private var started = Timestamp(microseconds: 0)
-    private var startedMonotonic: UInt64 = 0
+    private var startedSinceBoot: UInt64 = 0
     private var stop: Stop?
     private var process: ScriptProcess?
     private var lock: StandbyLock?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
     private var blemish: String?
 
-    /// - Parameters:
-    ///   - stateDirectory: where the run's state is kept, durable.
-    ///   - runtimeDirectory: where two runs are kept apart, until the next boot.
-    public init(
-        _ plan: RunPlan, trigger: Trigger, stateDirectory: String, runtimeDirectory: String
-    ) throws(SystemError) {
-        self.plan = plan
+    public init(_ name: BackupName, trigger: Trigger, directories: Directories) throws(SystemError) {
+        self.name = name
+        backup = BackupConfiguration(name: name, directories: directories)
+        self.directories = directories
         self.trigger = trigger
-        self.runtimeDirectory = runtimeDirectory
-        isUnit = Identity.unit() == plan.unit
+        isUnit = Identity.unit() == name.unit
         // In a shell of a desktop's unit `$INVOCATION_ID` is that unit's, and the same for every run.
         run = isUnit ? Identity.invocation.map(RunIdentifier.init) ?? .random() : .random()
-        store = RunStateStore(directory: stateDirectory)
+        store = RunStateStore(directory: directories.state)
         log = RunLog(isUnit: isUnit)
         loop = try EventLoop()
     }
@@ -51,11 +55,12 @@ public final class BackupRun {
     /// Makes the run.
     /// - Returns: the exit status of `lightsout run`.
     public func perform() -> Int32 {
-        started = now
-        startedMonotonic = Clock.monotonic
+        started = Timestamp(microseconds: Clock.realtime)
+        startedSinceBoot = Clock.boottime
         do throws(RunExclusion.Failure) {
-            let exclusion = try RunExclusion(plan.backup, runtimeDirectory: runtimeDirectory, for: runningState(nil))
-            let (status, state) = performAlone()
+            let exclusion = try RunExclusion(name, runtimeDirectory: directories.runtime)
+            let previous = PreviousRun(name, store: store, noted: exclusion.previous, log: log)
+            let (status, state) = performAlone(after: previous) { exclusion.note($0) }
             // Those who watch learn the result before they see the lock go.
             if let state { exclusion.note(state) }
             return status
@@ -64,35 +69,42 @@ public final class BackupRun {
         }
     }
 
-    private func performAlone() -> (status: Int32, state: RunState?) {
-        let previous = PreviousRun(plan.backup, store: store, log: log)
+    /// - Parameter begin: tells those who watch that this run is under way.
+    private func performAlone(
+        after previous: PreviousRun, begin: (RunState) -> Void
+    ) -> (status: Int32, state: RunState?) {
         if let state = previous.read() {
             let survivors = PreviousRun.survivors(of: state)
             guard survivors.isEmpty else { return (busy(with: survivors, of: state), state) }
         }
         let last = previous.settle()
+        let state = runningState(last)
+        begin(state)
 
         do throws(SystemError) { try handleSignals() } catch {
-            return finish(Outcome(.failed, reason: error.description), last)
+            return finish(Outcome(.failed, reason: error.description), state)
         }
         let user: User
-        do throws(ScriptRefusal) { user = try checkScript() } catch { return refuse(error.description, last) }
+        do throws(Refusal) {
+            backup = try readConfiguration()
+            user = try checkScript()
+        } catch { return refuse(error, last) }
 
-        let lock = StandbyLock(loop: loop, what: plan.inhibit, why: "Backup '\(plan.backup)' is running")
+        let lock = StandbyLock(
+            loop: loop, what: backup.inhibit.logindText, why: "Backup '\(name)' is running")
         self.lock = lock
-        if let outcome = takeLock(lock) { return finish(outcome, last) }
+        if let outcome = takeLock(lock) { return finish(outcome, state) }
 
-        let state = runningState(last)
-        do throws(SystemError) { try store.write(state, of: plan.backup) } catch { previous.complain(error) }
-        log.write(.started(plan.backup, run, trigger))
+        previous.keep(state)
+        log.write(.started(name, run, trigger))
 
         do throws(ScriptProcess.StartFailure) {
             process = try ScriptProcess(
                 ScriptProcess.Request(
-                    path: plan.script, arguments: plan.arguments,
+                    path: backup.script, arguments: backup.args,
                     environment: ScriptEnvironment(
-                        backup: plan.backup, run: run, trigger: trigger, script: plan.script, user: user),
-                    user: user, unit: plan.unit), loop: loop)
+                        backup: name, run: run, trigger: trigger, script: backup.script, user: user),
+                    user: user, unit: name.unit), loop: loop)
         } catch {
             let result: RunResult = error.isConfiguration ? .wrongConfig : .failed
             return finish(Outcome(result, reason: error.description), state)
@@ -116,31 +128,53 @@ public final class BackupRun {
 
     // MARK: The steps
 
-    private func checkScript() throws(ScriptRefusal) -> User {
+    private func readConfiguration() throws(Refusal) -> BackupConfiguration {
+        switch ConfigurationLoader.load(directories).lookUp(name) {
+        case .named(let backup): return backup
+        case .unnamed(let settings):
+            let backup = BackupConfiguration(name: name, settings: settings, directories: directories)
+            guard access(backup.script, F_OK) == 0 || errno != ENOENT else {
+                throw Refusal(
+                    reason:
+                        "there is no such backup: no file in \(directories.configuration) names it, and there is no \(backup.script)",
+                    isUnknown: true)
+            }
+            return backup
+        case .refused(let problems):
+            let first = problems.first?.summary ?? directories.configuration
+            throw Refusal(reason: "\(first). See: lightsout check")
+        }
+    }
+
+    private func checkScript() throws(Refusal) -> User {
         let user: User
         do throws(SystemError) {
-            if let name = plan.user { user = try User(named: name) } else { user = try User(uid: geteuid()) }
+            if let name = backup.user { user = try User(named: name) } else { user = try User(uid: geteuid()) }
         } catch {
-            throw ScriptRefusal(
-                plan.script, "is to run as user \"\(plan.user ?? String(geteuid()))\", who is not known here",
-                advice: "Mend `user` in the configuration or make the account.")
+            throw Refusal(
+                reason:
+                    "\(backup.script) is to run as the user \((backup.user ?? String(geteuid())).quotedForPeople), who is not known here. Mend \"user\" in the configuration, or make the account"
+            )
         }
-        try ScriptCheck(user: user).check(plan.script)
+        do throws(ScriptRefusal) { try ScriptCheck(user: user).check(backup.script) } catch {
+            throw Refusal(reason: error.description)
+        }
         return user
     }
 
     /// Takes the lock, or goes by the policy `unprotected` where there is none.
     /// - Returns: nil to go on; the outcome where the run ends here.
     private func takeLock(_ lock: StandbyLock) -> Outcome? {
-        lock.onWait = { [plan, log] in
+        lock.onWait = { [name, log] in
             ServiceManager.status("Waiting for the end of a sleep or resume that is under way")
             log.write(
                 .notice(
-                    "waiting: a sleep or resume is under way, and the backup starts when it is over", backup: plan.backup,
+                    "waiting: a sleep or resume is under way, and the backup starts when it is over", backup: name,
                     priority: .info))
         }
-        lock.onChange = { [plan, run, log] change, message in
-            log.write(.lock(change, plan.backup, run, message: message))
+        lock.onChange = { [unowned self] change, message in
+            log.write(.lock(change, name, run, message: message))
+            tellStatus()
         }
         let attempt: StandbyLock.Attempt
         do throws(SystemError) { attempt = try lock.take(shouldStop: { [unowned self] in stop != nil }) } catch {
@@ -150,7 +184,7 @@ public final class BackupRun {
         switch attempt {
         case .taken:
             log.write(
-                .lock(.taken, plan.backup, run, message: "standby is blocked (\(plan.inhibitForPeople)) until the backup is over"))
+                .lock(.taken, name, run, message: "standby is blocked (\(backup.inhibit.forPeople)) until the backup is over"))
             return nil
         case .stopped:
             return stopOutcome ?? Outcome(.aborted)
@@ -161,13 +195,13 @@ public final class BackupRun {
             // No logind is no laptop; a logind that says no leaves a machine that may sleep in the middle.
             blemish = missing
         }
-        switch plan.unprotected {
+        switch backup.unprotected {
         case .run:
             log.write(
-                .lock(.refused, plan.backup, run, message: "\(missing). The backup runs all the same, and standby may interrupt it"))
+                .lock(.refused, name, run, message: "\(missing). The backup runs all the same, and standby may interrupt it"))
             return nil
         case .fail:
-            log.write(.lock(.refused, plan.backup, run, message: "\(missing). The backup is not run: unprotected is fail"))
+            log.write(.lock(.refused, name, run, message: "\(missing). The backup is not run: unprotected is fail"))
             return Outcome(.failed, reason: missing)
         }
     }
@@ -175,9 +209,9 @@ public final class BackupRun {
     /// Waits until the script and all that it started have ended.
     private func waitForEnd() throws(SystemError) -> Outcome {
         guard let process else { return Outcome(.failed) }
-        if !plan.timeout.isInfinite {
+        if !backup.timeout.isInfinite {
             sources.append(
-                try loop.after(plan.timeout.microseconds) { [unowned self] in beginStop(.timeout) })
+                try loop.after(backup.timeout.microseconds) { [unowned self] in beginStop(.timeout) })
         }
         var saidThatItWaits = false
         while !process.isOver {
@@ -187,35 +221,40 @@ public final class BackupRun {
             }
             try loop.runOnce(timeout: .max)
         }
+        if process.lostOutput > 0 {
+            log.write(
+                .notice(
+                    "\(process.lostOutput) bytes of its output are lost: the journal did not take them", backup: name,
+                    run: run, priority: .warning))
+        }
         if let outcome = stopOutcome { return outcome }
-        let outcome = process.end.map { Outcome($0, exitCodes: plan.exitCodes) } ?? Outcome(.failed)
+        let outcome = process.end.map { Outcome($0, exitCodes: backup.exitCodes) } ?? Outcome(.failed)
         return blemish.map { outcome.atBest(.warnings, because: $0) } ?? outcome
     }
 
     /// Makes the outcome durable, records it, lets the machine sleep again.
-    private func finish(_ outcome: Outcome, _ state: RunState?) -> (status: Int32, state: RunState?) {
-        let ended = runningState(state).ended(
-            outcome, at: started + TimeSpan(microseconds: Clock.monotonic - startedMonotonic), recorded: false)
-        let previous = PreviousRun(plan.backup, store: store, log: log)
-        do throws(SystemError) { try store.write(ended, of: plan.backup) } catch { previous.complain(error) }
-        previous.record(ended)
+    private func finish(_ outcome: Outcome, _ state: RunState) -> (status: Int32, state: RunState?) {
+        let previous = PreviousRun(name, store: store, noted: nil, log: log)
+        let duration = TimeSpan(microseconds: Clock.boottime - startedSinceBoot)
+        var ended = state.ended(outcome, at: started + duration, recorded: false)
+        previous.keep(ended)
+        ended = previous.record(ended)
         let wasHeld = lock?.isHeld == true
         lock?.release()
-        if wasHeld { log.write(.lock(.released, plan.backup, run, message: "standby is no longer blocked by it")) }
+        if wasHeld { log.write(.lock(.released, name, run, message: "standby is no longer blocked by it")) }
         lock?.close()
         ServiceManager.status(ended.summary)
         return (outcome.result.exitStatus, ended)
     }
 
     /// The configuration or the script does not permit the run.
-    private func refuse(_ reason: String, _ last: RunState?) -> (status: Int32, state: RunState?) {
-        let ended = runningState(last).ended(Outcome(.wrongConfig, reason: reason), at: started, recorded: true)
-        do throws(SystemError) { try store.write(ended, of: plan.backup) } catch {
-            PreviousRun(plan.backup, store: store, log: log).complain(error)
-        }
-        log.write(.refused(plan.backup, run, trigger, reason: reason))
-        ServiceManager.status("Not run: \(reason)")
-        return (RunResult.wrongConfig.exitStatus, ended)
+    private func refuse(_ refusal: Refusal, _ last: RunState?) -> (status: Int32, state: RunState?) {
+        let state = runningState(last).ended(Outcome(.wrongConfig, reason: refusal.reason), at: started, recorded: true)
+        log.write(.refused(name, run, trigger, reason: refusal.reason))
+        // A name that is no backup's leaves nothing behind.
+        if !refusal.isUnknown || last != nil { PreviousRun(name, store: store, noted: nil, log: log).keep(state) }
+        ServiceManager.status("Not run: \(refusal.reason)")
+        return (RunResult.wrongConfig.exitStatus, state)
     }
 
     // MARK: Ending it early
@@ -230,7 +269,7 @@ public final class BackupRun {
                     beginStop(.asked(cause, byManager: isUnit && received.sender == 1))
                 })
         }
-        // Whoever reads our output may go; the run goes on.
+        // Whoever reads what we print may go; the run goes on.
         Glibc.signal(SIGPIPE, SIG_IGN)
     }
 
@@ -240,13 +279,14 @@ public final class BackupRun {
         guard let process else { return }
         if case .asked(_, byManager: true) = cause {
             // systemd has sent SIGTERM to everything in the unit; once is enough.
+            process.signal(SIGTERM, to: .outsideUnit)
         } else {
             process.signal(SIGTERM)
             process.signal(SIGCONT)
         }
-        ServiceManager.extendTimeout((plan.stopTimeout + .seconds(30)).microseconds)
+        ServiceManager.extendTimeout((backup.stopTimeout + .seconds(30)).microseconds)
         ServiceManager.status("Stopping: \(stopReason ?? "")")
-        if let source = try? loop.after(plan.stopTimeout.microseconds, { [unowned self] in kill() }) {
+        if let source = try? loop.after(backup.stopTimeout.microseconds, { [unowned self] in kill() }) {
             sources.append(source)
         } else {
             process.killAll()
@@ -256,15 +296,15 @@ public final class BackupRun {
     private func kill() {
         log.write(
             .notice(
-                "what still runs did not end within \(plan.stopTimeout.forPeople) of SIGTERM and is killed",
-                backup: plan.backup, run: run, priority: .warning))
+                "what still runs did not end within \(backup.stopTimeout.forPeople) of SIGTERM and is killed",
+                backup: name, run: run, priority: .warning))
         process?.killAll()
     }
 
     private var stopReason: String? {
         switch stop {
         case .asked(let reason, _): reason
-        case .timeout: "it ran longer than its timeout of \(plan.timeout.forPeople)"
+        case .timeout: "it ran longer than its timeout of \(backup.timeout.forPeople)"
         case nil: nil
         }
     }
@@ -293,7 +333,7 @@ public final class BackupRun {
                 StandardError.say("\(error). Run it as root, or set LIGHTSOUT_RUNTIME_DIR for a trial")
                 return ExitStatus.notAllowed
             }
-            return finish(Outcome(.failed, reason: "two runs of it cannot be kept apart: \(error)"), nil).status
+            return finish(Outcome(.failed, reason: "two runs of it cannot be kept apart: \(error)"), runningState(nil)).status
         }
     }
 
@@ -304,19 +344,17 @@ public final class BackupRun {
     }
 
     private func later(_ reason: String) -> Int32 {
-        StandardError.say("\(plan.backup): \(reason)")
+        StandardError.say("\(name): \(reason)")
         ServiceManager.status("Not run now: \(reason)")
         return ExitStatus.tryLater
     }
 
     // MARK: What people see
 
-    private var now: Timestamp { Timestamp(microseconds: Clock.realtime) }
-
     private func tellStatus() {
         let since = LocalTime.short(started.microseconds)
         let standby =
-            lock?.isHeld == true ? "standby blocked: \(plan.inhibitForPeople)" : "standby is NOT blocked"
+            lock?.isHeld == true ? "standby blocked: \(backup.inhibit.forPeople)" : "standby is NOT blocked"
         if process?.end != nil {
             ServiceManager.status("Script has ended, its background processes run on since \(since), \(standby)")
         } else {
@@ -331,5 +369,16 @@ extension RunState {
         guard case .ended(let outcome, let time, _) = phase else { return "" }
         let reason = outcome.reason.map { ": \($0)" } ?? ""
         return "Ended \(LocalTime.short(time.microseconds)), \(outcome.result.phrase)\(reason)"
+    }
+}
+
+extension [InhibitedAction] {
+    /// As a status line says it: `sleep, lid switch`.
+    nonisolated var forPeople: String {
+        map { action in
+            let word = action.rawValue
+            let words = word.hasPrefix("handle-") ? word.dropFirst("handle-".count) : word[...]
+            return words.split(separator: "-").joined(separator: " ")
+        }.joined(separator: ", ")
     }
 }

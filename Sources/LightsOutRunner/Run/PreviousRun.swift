@@ -1,4 +1,4 @@
-public import Glibc
+import Glibc
 public import LightsOutCore
 import Systemd
 
@@ -11,10 +11,13 @@ public struct PreviousRun {
     let backup: BackupName
     let store: RunStateStore
     let log: RunLog
+    /// What the last holder of the ``RunExclusion`` noted: it knows more where the disk was full.
+    let noted: RunState?
 
-    public init(_ backup: BackupName, store: RunStateStore, log: RunLog) {
+    public init(_ backup: BackupName, store: RunStateStore, noted: RunState?, log: RunLog) {
         self.backup = backup
         self.store = store
+        self.noted = noted
         self.log = log
     }
 
@@ -25,28 +28,40 @@ public struct PreviousRun {
         guard let state = read() else { return nil }
         switch state.phase {
         case .running(let boot, _):
+            // The end may be in the journal although the disk took nothing more.
+            if let ended = endInJournal(of: state, waiting: false) {
+                keep(ended)
+                return ended
+            }
             let outcome = Outcome(.aborted, reason: reason ?? cause(boot: boot))
             let ended = state.ended(outcome, at: Timestamp(microseconds: Clock.realtime), recorded: false)
-            do throws(SystemError) { try store.write(ended, of: backup) } catch { complain(error) }
-            record(ended)
-            return ended
+            keep(ended)
+            return record(ended)
         case .ended(_, _, recorded: false):
             // The runner ended between the durable state and the note that it is recorded: the journal knows.
-            if !isInJournal(state) { record(state) } else { markRecorded() }
-            return state
+            if endInJournal(of: state, waiting: true) == nil { return record(state) }
+            return markRecorded(state)
         case .ended:
             return state
         }
     }
 
     /// The processes of a run whose runner is gone, where systemd did not end them: one that was started by hand.
-    public static func survivors(of state: RunState) -> [pid_t] {
+    static func survivors(of state: RunState) -> [pid_t] {
         guard case .running(let boot, _) = state.phase, boot == (try? Identity.boot()) else { return [] }
         return ProcessTree.withEnvironment("LIGHTSOUT_RUN=\(state.run)")
     }
 
     /// Reads the state; a damaged one has been set aside and is reported.
-    public func read() -> RunState? {
+    func read() -> RunState? {
+        let kept = readKept()
+        guard let noted, let kept else { return kept ?? noted }
+        if noted.run != kept.run { return noted.started > kept.started ? noted : kept }
+        if case .running = kept.phase { return noted }
+        return kept
+    }
+
+    private func readKept() -> RunState? {
         do throws(SystemError) {
             switch try store.read(backup) {
             case .nothing: return nil
@@ -54,7 +69,7 @@ public struct PreviousRun {
             case .setAside(let path, let reason):
                 log.write(
                     .notice(
-                        "its state file was damaged (\(reason)) and has been set aside as \(path); the last result is in the journal",
+                        "its state file was damaged (\(reason)) and has been set aside as \(path). The last result is in the journal; nothing needs to be done",
                         backup: backup, priority: .warning))
                 return nil
             }
@@ -64,20 +79,27 @@ public struct PreviousRun {
         }
     }
 
+    func keep(_ state: RunState) {
+        do throws(SystemError) { try store.write(state, of: backup) } catch { complain(error) }
+    }
+
     /// Hands the record of the ended run to the journal and notes that it has it.
-    func record(_ state: RunState) {
-        guard case .ended(let outcome, let time, _) = state.phase else { return }
+    /// - Returns: the state with that note.
+    func record(_ state: RunState) -> RunState {
+        guard case .ended(let outcome, let time, _) = state.phase else { return state }
         let isRecorded = log.write(
             .finished(
                 backup, state.run, state.trigger, outcome, started: state.started,
                 duration: time.since(state.started)))
-        if isRecorded { markRecorded() }
+        return isRecorded ? markRecorded(state) : state
     }
 
-    private func markRecorded() {
-        do throws(SystemError) { try store.markRecorded(backup) } catch where error.code == ENOENT {
-            // There is no state to mark: it could not be written, and that has been reported.
-        } catch { complain(error) }
+    private func markRecorded(_ state: RunState) -> RunState {
+        guard case .ended(let outcome, let time, _) = state.phase else { return state }
+        do throws(SystemError) { try store.markRecorded(state, of: backup) } catch { complain(error) }
+        var recorded = state
+        recorded.phase = .ended(outcome, at: time, recorded: true)
+        return recorded
     }
 
     private func cause(boot: String) -> String {
@@ -86,25 +108,36 @@ public struct PreviousRun {
             : Outcome.Reason.machineWentDown
     }
 
-    private func isInJournal(_ state: RunState) -> Bool {
+    /// The end of the run as the journal has it; nil where it does not.
+    /// - Parameter waiting: whether journald may be a moment behind.
+    private func endInJournal(of state: RunState, waiting: Bool) -> RunState? {
         do throws(SystemError) {
             let journal = try JournalReader()
             try journal.match("MESSAGE_ID", JournalRecord.MessageID.finished)
             try journal.match(JournalRecord.Field.run, state.run.description)
             try journal.match("_UID", String(geteuid()))
             try journal.seekToEnd()
-            if try journal.previous() { return true }
-            // journald may not have got to it yet: it takes milliseconds, and this is a rare way to be on.
-            try journal.wait(timeout: 300_000)
-            try journal.seekToEnd()
-            return try journal.previous()
-        } catch { return false }
+            var isFound = try journal.previous()
+            if !isFound && waiting {
+                try journal.wait(timeout: 300_000)
+                try journal.seekToEnd()
+                isFound = try journal.previous()
+            }
+            guard isFound, let result = journal.field(JournalRecord.Field.result).flatMap(RunResult.init(rawValue:)),
+                let duration = journal.field(JournalRecord.Field.duration).flatMap(UInt64.init)
+            else { return nil }
+            let outcome = Outcome(
+                result, exitStatus: journal.field(JournalRecord.Field.exitStatus).flatMap(Int32.init),
+                signal: journal.field(JournalRecord.Field.signal).flatMap(Int32.init),
+                reason: journal.field(JournalRecord.Field.reason))
+            return state.ended(outcome, at: state.started + TimeSpan(microseconds: duration), recorded: true)
+        } catch { return nil }
     }
 
     func complain(_ error: SystemError) {
         log.write(
             .notice(
-                "its state cannot be kept in \(store.directory): \(error). The run is not affected, but a crash or a loss of power during it would go unnoticed. Make room there, or make it writable",
+                "its state cannot be kept in \(store.directory): \(error). The run is not affected, but a loss of power during it would go unnoticed. Make room there, or make it writable",
                 backup: backup, priority: .warning))
     }
 }

@@ -26,10 +26,8 @@ final class ControlGroup {
         self.procs = procs
     }
 
-    /// Sends `signal` to every process in it and below.
-    func signal(_ signal: Int32) {
-        for pid in Self.processes(in: path) { kill(pid, signal) }
-    }
+    /// Every process in it and below.
+    var processes: [pid_t] { Self.processes(in: path) }
 
     /// Kills every process in it and below with SIGKILL, at once and without exception (`cgroup.kill`).
     func killAll() {

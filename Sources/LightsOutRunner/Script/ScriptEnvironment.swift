@@ -8,10 +8,12 @@ public nonisolated struct ScriptEnvironment: Sendable {
         "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin",
     ]
 
+    public let backup: BackupName
     /// `NAME=value`, as execve(2) takes them.
     public let assignments: [String]
 
     public init(backup: BackupName, run: RunIdentifier, trigger: Trigger, script: String, user: User) {
+        self.backup = backup
         assignments = [
             "PATH=\(Self.searchPath.joined(separator: ":"))", "HOME=\(user.home)", "USER=\(user.name)",
             "LOGNAME=\(user.name)", "SHELL=\(user.shell.isEmpty ? "/bin/sh" : user.shell)",

@@ -40,59 +40,35 @@ public final class ScriptProcess {
         init(_ error: SystemError) { self.init(description: error.description, isConfiguration: false) }
     }
 
-    /// What becomes 0, 1 and 2 of the script.
-    private nonisolated struct Streams: ~Copyable {
-        let input: Descriptor
-        let output: Descriptor
-        let errors: Descriptor
-
-        init() throws(StartFailure) {
-            let input = try Self.opened { () throws(SystemError) in try .open("/dev/null", O_RDONLY) }
-            let output = try Self.opened { () throws(SystemError) in try Self.forScript(STDOUT_FILENO) }
-            let errors = try Self.opened { () throws(SystemError) in try Self.forScript(STDERR_FILENO) }
-            self.input = input
-            self.output = output
-            self.errors = errors
-        }
-
-        private static func opened(_ open: () throws(SystemError) -> Descriptor) throws(StartFailure) -> Descriptor {
-            do throws(SystemError) { return try open() } catch { throw StartFailure(error) }
-        }
-
-        /// Our own output, for the script. A terminal is opened anew and write-only: through a descriptor that can be
-        /// read a script could wait for input after all.
-        private static func forScript(_ number: Int32) throws(SystemError) -> Descriptor {
-            if isatty(number) == 1,
-                let terminal = try? Descriptor.open("/proc/self/fd/\(number)", O_WRONLY | O_NOCTTY)
-            {
-                return terminal
-            }
-            return Descriptor(
-                owning: try retryingInterrupts("hand on the output") { fcntl(number, F_DUPFD_CLOEXEC, 3) })
-        }
-    }
-
     /// How the script itself ended; nil while it runs.
     public private(set) var end: ScriptEnd?
     /// Whether no process is left.
     public private(set) var isOver = false
 
     private let pid: pid_t
+    private let unit: String
+    private let relays: OutputRelay.Pair
     private let group: ControlGroup?
     private var childSource: EventSource?
     private var groupSource: EventSource?
     private let loop: EventLoop
 
-    /// Starts the script with `/dev/null` for input, our own output (write-only where it is a terminal), a session of
-    /// its own and so no controlling terminal, and no other descriptor.
+    /// Starts the script with the ``ScriptStreams``, a session of its own and so no controlling terminal, and no other
+    /// descriptor.
     public init(_ request: Request, loop: EventLoop) throws(StartFailure) {
         self.loop = loop
+        unit = request.unit
         let group = ControlGroup.delegated(to: request.unit)
-        let streams = try Streams()
-        do throws(SystemError) { try Self.becomeSubreaper() } catch { throw StartFailure(error) }
+        let isInUnit = group != nil || Identity.unit() == request.unit
+        do throws(SystemError) {
+            try Self.becomeSubreaper()
+            relays = isInUnit
+                ? try OutputRelay.Pair(of: request.environment.backup, for: request.user, loop: loop) : OutputRelay.Pair()
+        } catch { throw StartFailure(error) }
+        let streams: ScriptStreams
+        do throws(SystemError) { streams = try ScriptStreams(relays: relays) } catch { throw StartFailure(error) }
 
         var step = LO_SPAWN_FORK
-        let isInUnit = group != nil || Identity.unit() == request.unit
         let started = Self.withCStrings([request.path] + request.arguments) { argv in
             Self.withCStrings(request.environment.assignments) { environment in
                 request.user.groups.withUnsafeBufferPointer { groups in
@@ -116,12 +92,14 @@ public final class ScriptProcess {
                 }
             }
         }
+        withExtendedLifetime(streams) {}
         guard started > 0 else {
             group?.remove()
             throw Self.startFailure(-started, step, request)
         }
         pid = started
         self.group = group
+        for relay in relays.all { relay.scriptHasStarted() }
         do throws(SystemError) {
             childSource = try loop.onSignal(SIGCHLD) { [unowned self] _ in reap() }
         } catch { throw StartFailure(error) }
@@ -129,22 +107,34 @@ public final class ScriptProcess {
         reap()
     }
 
-    /// Sends `signal` to the script and everything it started.
-    public func signal(_ signal: Int32) {
-        if let group { group.signal(signal) } else { signalTree(signal) }
+    /// Whom a signal is for.
+    public enum Reach {
+        /// The script and everything it started.
+        case all
+        /// Of these, those that have left the unit (systemd-run(1) `--scope`) and that its manager does not reach.
+        case outsideUnit
+    }
+
+    public func signal(_ signal: Int32, to reach: Reach = .all) {
+        for pid in processes where reach == .all || Identity.unit(of: pid) != unit { kill(pid, signal) }
     }
 
     /// Ends them all, whatever they do; ``isOver`` says when it is done.
     public func killAll() {
-        if let group { group.killAll() } else { signalTree(SIGKILL) }
         isKilling = true
+        group?.killAll()
+        signal(SIGKILL)
     }
 
     private var isKilling = false
 
-    private func signalTree(_ signal: Int32) {
-        for pid in ProcessTree.descendants(of: getpid()) { kill(pid, signal) }
+    /// A process can leave the cgroup, and one can be put into it from outside: both belong to the run.
+    private var processes: Set<pid_t> {
+        Set(ProcessTree.descendants(of: getpid())).union(group?.processes ?? [])
     }
+
+    /// Bytes of the output that are lost, for nobody took them.
+    public var lostOutput: UInt64 { relays.all.reduce(0) { $0 + $1.lost } }
 
     /// Takes note of every child that has ended: the script, and what was left to us as the subreaper. There is no
     /// other child in this process that somebody else could be waiting for.
@@ -155,9 +145,9 @@ public final class ScriptProcess {
             let ended = lo_reap(&bySignal, &status)
             if ended == pid { end = bySignal != 0 ? .killed(signal: status) : .exited(status) }
             if ended == -ECHILD { return waitForGroup() }
-            // Somebody still lives; who forked while the tree was being killed is killed now.
+            // Somebody still lives; who forked while all were being killed is killed now.
             if ended <= 0 {
-                if isKilling && group == nil { signalTree(SIGKILL) }
+                if isKilling { signal(SIGKILL) }
                 return
             }
         }
@@ -176,6 +166,7 @@ public final class ScriptProcess {
 
     private func finish() {
         isOver = true
+        for relay in relays.all { relay.finish() }
         group?.remove()
     }
 

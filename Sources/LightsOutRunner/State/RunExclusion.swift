@@ -2,7 +2,7 @@ import Glibc
 public import LightsOutCore
 public import Systemd
 
-/// Keeps two runs of one backup apart, whoever begins them, and tells everybody what runs: a locked file in the
+/// Keeps two runs of one backup apart, whoever begins them, and tells root's processes what runs: a locked file in the
 /// runtime directory (`/run/lightsout/NAME.lock`) that holds the run's ``RunState``. The kernel gives the lock back when
 /// its holder ends, however it ends, and whoever watches the directory hears of it.
 public nonisolated struct RunExclusion: ~Copyable {
@@ -21,13 +21,15 @@ public nonisolated struct RunExclusion: ~Copyable {
         public var state: RunState?
     }
 
+    /// What the holder before us wrote: of this boot, and also where the disk took nothing.
+    public let previous: RunState?
+
     private let file: Descriptor
 
     /// Takes the right to run `backup`.
-    /// - Parameter state: the run that it is for; nil where only the backup's state is put in order.
-    public init(_ backup: BackupName, runtimeDirectory: String, for state: RunState?) throws(Failure) {
+    public init(_ backup: BackupName, runtimeDirectory: String) throws(Failure) {
         file = try Self.lockedFile(backup, runtimeDirectory)
-        if let state { note(state) }
+        previous = Self.state(in: file)
     }
 
     /// Writes down what becomes of the run. In memory (/run is a tmpfs), so it can hardly fail, and nothing but what
@@ -41,8 +43,9 @@ public nonisolated struct RunExclusion: ~Copyable {
     private static func lockedFile(_ backup: BackupName, _ runtimeDirectory: String) throws(Failure) -> Descriptor {
         do throws(SystemError) {
             let directory = try AtomicFile.openDirectory(runtimeDirectory, mode: 0o755)
+            // Nobody else may open it: who can read a file can also lock it, and keep every run from beginning.
             let file = try Descriptor.open(
-                fileName(backup), below: directory, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o644)
+                fileName(backup), below: directory, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             // An open file description's lock, not a process's: nothing else that this process closes drops it.
             // The file stays when the run ends: a lock on a name that is removed and made again keeps nobody apart.
             let number = file.number
@@ -59,7 +62,8 @@ public nonisolated struct RunExclusion: ~Copyable {
         }
     }
 
-    /// Sees who runs `backup`. It asks without locking, so that looking disturbs no run.
+    /// Sees who runs `backup`. It asks without locking, so that looking disturbs no run. Only who may make the run may
+    /// look: to others there seems to be none, and they go by the ``RunStateStore``.
     public static func look(at backup: BackupName, runtimeDirectory: String) -> Look {
         guard
             let file = try? Descriptor.open(
@@ -67,15 +71,18 @@ public nonisolated struct RunExclusion: ~Copyable {
         else { return Look(isHeld: false, state: nil) }
         var lock = wholeFile(F_WRLCK)
         let isHeld = fcntl(file.number, Linux.getDescriptionLock, &lock) == 0 && Int32(lock.l_type) != F_UNLCK
-        let bytes = (try? file.readAll(limit: StateLines.maximumLength)) ?? []
-        let state = String(validating: bytes, as: UTF8.self).flatMap { try? RunState(text: $0) }
-        return Look(isHeld: isHeld, state: state)
+        return Look(isHeld: isHeld, state: state(in: file))
     }
 
     /// The backup whose lock file is called `name`; nil for another file.
     public static func backup(ofFile name: String) -> BackupName? {
         guard name.hasSuffix(suffix) else { return nil }
         return try? BackupName(String(name.dropLast(suffix.count)))
+    }
+
+    private static func state(in file: borrowing Descriptor) -> RunState? {
+        let bytes = (try? file.readAll(limit: StateLines.maximumLength)) ?? []
+        return String(validating: bytes, as: UTF8.self).flatMap { try? RunState(text: $0) }
     }
 
     private static let suffix = ".lock"

@@ -55,14 +55,25 @@ public nonisolated struct RunStateStore: Sendable {
             state.text, to: fileName(backup), below: directory, mode: 0o644, durable: true)
     }
 
-    /// Notes that the journal has the record of the ended run of `backup`: one byte, written in place, so that the
-    /// state is whole at every instant without another wait for the disk.
-    public func markRecorded(_ backup: BackupName) throws(SystemError) {
-        let directory = try Descriptor.open(self.directory, O_RDONLY | O_DIRECTORY)
-        let file = try Descriptor.open(fileName(backup), below: directory, O_WRONLY | O_NOFOLLOW)
-        let position = try file.status().st_size - 2
+    /// Notes that the journal has the record of the run that `state` tells the end of: one byte, written in place, so
+    /// that the state is whole at every instant without another wait for the disk. Where the file tells of something
+    /// else, for it could not be written, nothing is noted.
+    public func markRecorded(_ state: RunState, of backup: BackupName) throws(SystemError) {
+        let path = "\(directory)/\(fileName(backup))"
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try Descriptor.open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
+        } catch {
+            if error.code == ENOENT { return }
+            throw error
+        }
+        guard try file.readAll(limit: StateLines.maximumLength).elementsEqual(state.text.utf8) else { return }
+        let position = off_t(state.text.utf8.count - 2)
+        let number = file.number
         var one = UInt8(ascii: "1")
-        try retryingInterrupts("note that \(backup) is recorded") { pwrite(file.number, &one, 1, position) }
+        try retryingInterrupts("note in \(path) that the journal has the result") {
+            pwrite(number, &one, 1, position)
+        }
     }
 
     /// The backups that have a state.

@@ -19,6 +19,13 @@ public nonisolated enum Journal {
         try check(result, "write to the journal")
     }
 
+    /// A stream to the journal, each line of which becomes a record (sd_journal_stream_fd(3)).
+    /// - Throws: ``SystemError`` where nobody listens.
+    public static func stream(identifier: String) throws(SystemError) -> Descriptor {
+        Descriptor(
+            owning: try check(sd_journal_stream_fd(identifier, LOG_INFO, 1), "open a stream to the journal"))
+    }
+
     /// Calls `body` with vectors over `buffers`, which stay where they are for as long as it runs.
     private static func withPinned(
         _ buffers: inout [[UInt8]], _ vectors: inout [iovec], _ body: (UnsafeBufferPointer<iovec>) -> Int32

@@ -8,4 +8,7 @@ public nonisolated enum Linux {
     public static let setDescriptionLock: Int32 = 37
     /// ST_NOEXEC of statvfs(3).
     public static let mountedNoExec: UInt = 8
+    /// EPOLLIN and EPOLLOUT of epoll(7), for ``EventLoop/onEvents(_:of:_:)``.
+    public static let canBeRead: UInt32 = 0x1
+    public static let canBeWritten: UInt32 = 0x4
 }
