@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Readings of the kernel's clocks in microseconds, as sd-event and the journal count them; see clock_gettime(2).
