@@ -1,3 +1,5 @@
+import Glibc
+
 /// SplitMix64: the same numbers for the same seed, so that a generated test that fails fails again.
 struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
@@ -11,4 +13,7 @@ struct SeededGenerator: RandomNumberGenerator {
         mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
         return mixed ^ (mixed >> 31)
     }
+
+    /// The seed of this run: `LIGHTSOUT_TEST_SEED`, or always the same one, so that no test fails by chance.
+    static let seed: UInt64 = getenv("LIGHTSOUT_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_123
 }

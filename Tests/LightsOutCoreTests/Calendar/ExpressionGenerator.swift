@@ -1,11 +1,4 @@
-import Glibc
-
 @testable import LightsOutCore
-
-extension SeededGenerator {
-    /// The seed of this run: `LIGHTSOUT_TEST_SEED`, or always the same one, so that a test does not fail by chance.
-    static let seed: UInt64 = getenv("LIGHTSOUT_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_123
-}
 
 /// Writes calendar expressions: mostly right ones, of every form of the grammar.
 struct ExpressionGenerator {

@@ -68,7 +68,7 @@ struct ZoneRulesTests {
             "Pacific/Norfolk", "Antarctica/Troll", "America/Godthab", "Etc/GMT-14", "EST5EDT", "CET", "Pacific/Kwajalein",
         ]
         var compared = 0
-        for sample in try Zdump.samples(of: names, years: "1850,2500") {
+        for sample in try Zdump.samples(of: names, years: "1850,2120") {
             let offset = try zone(sample.zone).offset(at: Timestamp(microseconds: sample.seconds * 1_000_000))
             compared += 1
             if offset != sample.offset {
