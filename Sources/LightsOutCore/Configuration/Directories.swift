@@ -42,15 +42,6 @@ public struct Directories: Hashable, Sendable {
             && ["SUDO_UID", "PKEXEC_UID"].contains { environment[$0].map { $0 != "0" } ?? false }
     }
 
-    /// The folders of this process, by its own environment.
-    public static var ofThisProcess: Directories {
-        var environment: [String: String] = [:]
-        for name in variables.map(\.name) + ["SUDO_UID", "PKEXEC_UID"] {
-            if let value = getenv(name) { environment[name] = String(cString: value) }
-        }
-        return Directories(environment: environment, environmentIsForeign: environmentIsForeign(environment))
-    }
-
     private static let variables: [(name: String, directory: any WritableKeyPath<Directories, String> & Sendable)] = [
         ("LIGHTSOUT_CONFIG_DIR", \.configuration), ("LIGHTSOUT_STATE_DIR", \.state), ("LIGHTSOUT_RUNTIME_DIR", \.runtime),
     ]

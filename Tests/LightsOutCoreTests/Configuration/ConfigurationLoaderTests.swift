@@ -4,9 +4,9 @@ import Testing
 
 @Suite("Loading the configuration from its folder")
 struct ConfigurationLoaderTests {
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
 
-    init() throws { folder = try TemporaryFolder() }
+    init() throws { folder = try TemporaryDirectory() }
 
     private var directories: Directories {
         Directories(environment: ["LIGHTSOUT_CONFIG_DIR": folder.path], environmentIsForeign: false)
@@ -28,10 +28,10 @@ struct ConfigurationLoaderTests {
 
     @Test("lightsout.yaml is read first, then the files of backups.d by name; hidden and other files are not")
     func order() throws {
-        try folder.write("lightsout.yaml", "backups: {main: }")
+        try folder.write("backups: {main: }", to: "lightsout.yaml")
         for name in ["20-b.yaml", "10-a.yaml", "9-c.yaml", ".hidden.yaml", "d.yaml~", "e.yaml.dpkg-old"] {
             let backup = name.filter { $0.isLetter || $0.isNumber }
-            try folder.write("backups.d/\(name)", "backups: {\(backup): }")
+            try folder.write("backups: {\(backup): }", to: "backups.d/\(name)")
         }
         let configuration = try #require(ConfigurationLoader.load(directories).configuration)
         #expect(
@@ -42,14 +42,14 @@ struct ConfigurationLoaderTests {
 
     @Test("the scripts of the convention are looked for in the folder that is configured")
     func scripts() throws {
-        try folder.write("lightsout.yaml", "backups: {a: }")
+        try folder.write("backups: {a: }", to: "lightsout.yaml")
         let configuration = try #require(ConfigurationLoader.load(directories).configuration)
         #expect(configuration.backups[try BackupName("a")]?.script == folder.path + "/backup/a_backup")
     }
 
     @Test("a file that others may write is refused, with the command that mends it", arguments: [mode_t(0o664), 0o646])
     func writableFile(mode: mode_t) throws {
-        try folder.write("lightsout.yaml", "", mode: mode)
+        try folder.write("", to: "lightsout.yaml", mode: mode)
         let complaint = try #require(complaints().first)
         #expect(complaint.hasPrefix("lightsout.yaml: can be written by \(mode == 0o664 ? "the group" : "everybody")"))
         #expect(complaint.hasSuffix("mend it with: chmod go-w lightsout.yaml"))
@@ -57,7 +57,7 @@ struct ConfigurationLoaderTests {
 
     @Test("a folder that others may write is refused: they could put a file there")
     func writableFolder() throws {
-        try folder.write("backups.d/a.yaml", "backups: {a: }")
+        try folder.write("backups: {a: }", to: "backups.d/a.yaml")
         chmod(folder.path + "/backups.d", 0o777)
         #expect(
             complaints() == [
@@ -67,7 +67,7 @@ struct ConfigurationLoaderTests {
 
     @Test("a file that belongs to somebody else is refused", .enabled(if: geteuid() == 0, "only root can give files away"))
     func foreignFile() throws {
-        try folder.write("lightsout.yaml", "")
+        try folder.write("", to: "lightsout.yaml")
         chown(folder.path + "/lightsout.yaml", 12345, 12345)
         #expect(
             complaints() == [
@@ -77,9 +77,9 @@ struct ConfigurationLoaderTests {
 
     @Test("a FIFO, a folder or a socket in a file's place is refused, and not waited for", .timeLimit(.minutes(1)))
     func noFile() throws {
-        try folder.makeFolder("backups.d")
+        try folder.makeDirectory("backups.d")
         mkfifo(folder.path + "/lightsout.yaml", 0o600)
-        try folder.makeFolder("backups.d/folder.yaml")
+        try folder.makeDirectory("backups.d/folder.yaml")
         #expect(
             complaints() == [
                 "lightsout.yaml: is no regular file, and so not read; put a regular file there, or remove it",
@@ -89,8 +89,8 @@ struct ConfigurationLoaderTests {
 
     @Test("files of more than 16 MiB together are refused before they are read")
     func tooBig() throws {
-        try folder.write("lightsout.yaml", "backups: {a: }")
-        try folder.write("backups.d/big.yaml", "")
+        try folder.write("backups: {a: }", to: "lightsout.yaml")
+        try folder.write("", to: "backups.d/big.yaml")
         truncate(folder.path + "/backups.d/big.yaml", 16 << 20)
         #expect(
             complaints() == [
@@ -109,13 +109,13 @@ struct ConfigurationLoaderTests {
 
     @Test("a file of backups.d whose name ends in .yml is told")
     func otherEnding() throws {
-        try folder.write("backups.d/a.yml", "backups: {a: }")
+        try folder.write("backups: {a: }", to: "backups.d/a.yml")
         #expect(complaints() == ["backups.d/a.yml: warning: is not read: its name ends in .yml; rename it to a.yaml"])
     }
 
     @Test("one file is checked alone, and has to be there")
     func oneFile() throws {
-        try folder.write("draft.yaml", "max_parallel: many")
+        try folder.write("max_parallel: many", to: "draft.yaml")
         let draft = ConfigurationLoader.load(file: folder.path + "/draft.yaml", directories)
         #expect(draft.problems.map(\.column) == [15])
         let missing = ConfigurationLoader.load(file: folder.path + "/none.yaml", directories)
@@ -160,19 +160,19 @@ struct DirectoriesTests {
 
 @Suite("Which backups there are")
 struct BackupCatalogueTests {
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
 
-    init() throws { folder = try TemporaryFolder() }
+    init() throws { folder = try TemporaryDirectory() }
 
     private func catalogue(_ text: String = "") throws -> BackupCatalogue {
         let directories = Directories(environment: ["LIGHTSOUT_CONFIG_DIR": folder.path], environmentIsForeign: false)
-        try folder.write("lightsout.yaml", text)
+        try folder.write(text, to: "lightsout.yaml")
         return BackupCatalogue(try #require(ConfigurationLoader.load(directories).configuration), directories: directories)
     }
 
     @Test("those that the configuration names, and those whose script has the convention's name")
     func both() throws {
-        try folder.write("backup/server_backup", "#!/bin/sh", mode: 0o700)
+        try folder.write("#!/bin/sh", to: "backup/server_backup", mode: 0o700)
         let backups = try catalogue("defaults: {timeout: 1h}\nbackups: {other: {script: /opt/x}}").backups
         #expect(backups.keys.map(\.text).sorted() == ["other", "server"])
         let server = try #require(backups[BackupName("server")])
@@ -184,7 +184,7 @@ struct BackupCatalogueTests {
     @Test("a sample, a copy and a helper beside the scripts are passed over")
     func others() throws {
         for name in ["a_backup.sample", "a_backup~", "a_backup.bak", "helper", "backup"] {
-            try folder.write("backup/\(name)", "", mode: 0o700)
+            try folder.write("", to: "backup/\(name)", mode: 0o700)
         }
         let catalogue = try catalogue()
         #expect(catalogue.backups.isEmpty)
@@ -193,11 +193,11 @@ struct BackupCatalogueTests {
 
     @Test("a file that is a backup but for a slip is told, with what would make it one")
     func mistakes() throws {
-        try folder.write("backup/a_backup", "", mode: 0o600)
-        try folder.write("backup/b c_backup", "", mode: 0o700)
-        try folder.write("backup/d_backup.sh", "", mode: 0o700)
+        try folder.write("", to: "backup/a_backup", mode: 0o600)
+        try folder.write("", to: "backup/b c_backup", mode: 0o700)
+        try folder.write("", to: "backup/d_backup.sh", mode: 0o700)
         symlink("/bin/true", folder.path + "/backup/e_backup")
-        try folder.makeFolder("backup/f_backup")
+        try folder.makeDirectory("backup/f_backup")
         let catalogue = try catalogue()
         #expect(catalogue.backups.isEmpty)
         #expect(
@@ -212,7 +212,7 @@ struct BackupCatalogueTests {
 
     @Test("of a backup that the configuration names, the script is not questioned here")
     func namedAnyway() throws {
-        try folder.write("backup/a_backup", "", mode: 0o600)
+        try folder.write("", to: "backup/a_backup", mode: 0o600)
         let catalogue = try catalogue("backups: {a: }")
         #expect(catalogue.backups.count == 1)
         #expect(catalogue.warnings == [])
@@ -220,7 +220,7 @@ struct BackupCatalogueTests {
 
     @Test("one name is looked up without listing all")
     func hasScript() throws {
-        try folder.write("backup/a_backup", "", mode: 0o700)
+        try folder.write("", to: "backup/a_backup", mode: 0o700)
         let directories = Directories(environment: ["LIGHTSOUT_CONFIG_DIR": folder.path], environmentIsForeign: false)
         #expect(BackupCatalogue.hasScript(try BackupName("a"), directories))
         #expect(!BackupCatalogue.hasScript(try BackupName("b"), directories))

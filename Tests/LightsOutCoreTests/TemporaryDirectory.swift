@@ -1,11 +1,13 @@
 import Foundation
 import Glibc
 
-/// A folder that is gone with the test.
-final class TemporaryFolder: Sendable {
+/// A directory that is gone with its owner, with all that is in it.
+final class TemporaryDirectory: Sendable {
     let path: String
 
-    struct Failure: Error { let errno: Int32 }
+    struct Failure: Error {
+        let errno: Int32
+    }
 
     init() throws {
         var template = Array("/tmp/lightsout-test-XXXXXX".utf8CString)
@@ -17,13 +19,13 @@ final class TemporaryFolder: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    func makeFolder(_ name: String) throws {
+    func makeDirectory(_ name: String) throws {
         guard mkdir(path + "/" + name, 0o755) == 0 || errno == EEXIST else { throw Failure(errno: errno) }
     }
 
-    /// Writes a file, and makes the folder that it is in.
-    func write(_ name: String, _ text: String, mode: mode_t = 0o644) throws {
-        if let slash = name.lastIndex(of: "/") { try makeFolder(String(name[..<slash])) }
+    /// Writes a file, and makes the directory that it is in.
+    func write(_ text: String, to name: String, mode: mode_t = 0o644) throws {
+        if let slash = name.lastIndex(of: "/") { try makeDirectory(String(name[..<slash])) }
         guard let file = fopen(path + "/" + name, "w") else { throw Failure(errno: errno) }
         defer { fclose(file) }
         fputs(text, file)
