@@ -8,7 +8,8 @@ from transcript import Transcript
 AHEAD = 60  # from the configuration to the scheduled backup
 LEAD = 10  # the machine wakes up so long before it
 DELAY = 8  # the machine stays up so long after it
-SLACK = 5  # by which clocks and reports may differ
+SLACK = 5  # by which the clocks of guest and host may differ, and more than logind takes to act
+PUNCTUAL = 30  # a backup that begins so late is on time still, on an emulated machine whose host is busy
 
 
 def scenario(machine: Machine, transcript: Transcript) -> None:
@@ -71,7 +72,7 @@ def sleeps_and_wakes_by_its_own_alarm(machine: Machine, guest: Guest, transcript
     elapse = guest.schedule(ahead=AHEAD, lead=LEAD, delay=DELAY)
     guest.let_backups_go_on()
     guest.have_alice_suspend_soon()
-    machine.expect_suspend(within=30)
+    machine.expect_suspend(within=60)
 
     # Only the guest's own RTC can do this: from here to the wake-up nothing is sent to the machine.
     woken = machine.expect_wakeup(within=AHEAD + 30)
@@ -79,7 +80,7 @@ def sleeps_and_wakes_by_its_own_alarm(machine: Machine, guest: Guest, transcript
     transcript.promise(abs(early - LEAD) <= SLACK, f"by its alarm, {LEAD} s before the backup", f"{early:.1f} s before")
     guest.wait_until("the scheduled backup runs", guest.script_is_running, within=LEAD + 60)
     begun, trigger = guest.last_begin()
-    transcript.promise(0 <= begun - elapse <= SLACK, "it began on time", f"{begun - elapse:+.1f} s")
+    transcript.promise(0 <= begun - elapse <= PUNCTUAL, "it began on time", f"{begun - elapse:+.1f} s")
     transcript.promise(trigger == "schedule", "it knows that it was scheduled", trigger)
     locks = guest.locks_at_first_line()
     transcript.promise(blocks_sleep(locks), "the lock was held when its first line ran", locks)
@@ -112,11 +113,11 @@ def stays_up_for_who_logged_in(machine: Machine, guest: Guest, transcript: Trans
     elapse = guest.schedule(ahead=AHEAD, lead=LEAD, delay=DELAY)
     guest.let_backups_go_on()
     machine.press_power_key()
-    machine.expect_suspend(within=30)
+    machine.expect_suspend(within=60)
     machine.expect_wakeup(within=AHEAD + 30)
     guest.wait_until("the scheduled backup runs", guest.script_is_running, within=LEAD + 60)
     begun, _ = guest.last_begin()
-    transcript.promise(0 <= begun - elapse <= SLACK, "it began on time", f"{begun - elapse:+.1f} s")
+    transcript.promise(0 <= begun - elapse <= PUNCTUAL, "it began on time", f"{begun - elapse:+.1f} s")
 
     guest.log_in_at_the_terminal()
     guest.show("loginctl list-sessions --no-legend")
