@@ -83,7 +83,7 @@ extension Daemon {
             let why: String =
                 switch end {
                 case .refused(let reason): reason
-                case .over: "its unit ended before it ran, see: systemctl status \(RunPlan.unit(of: name))"
+                case .over: "its unit ended before it ran, see: systemctl status \(name.unit)"
                 }
             log.write(.notice("it could not be started: \(why)", backup: name, priority: .error))
             carryOut(scheduler.startRefused(name, .failed(why), now: now))

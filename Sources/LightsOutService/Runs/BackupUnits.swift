@@ -27,7 +27,7 @@ final class BackupUnits {
     func start(
         _ backup: BackupName, then: @escaping (StartEnd) -> Void, accepted: @escaping () -> Void = {}
     ) {
-        let unit = RunPlan.unit(of: backup)
+        let unit = backup.unit
         let finish = { [unowned self] (end: StartEnd) in
             guard jobs.removeValue(forKey: backup) != nil else { return }
             then(end)
@@ -64,7 +64,7 @@ final class BackupUnits {
     /// Stops the unit of `backup`; `then` is told what systemd answered.
     func stop(_ backup: BackupName, then: @escaping (Result<Void, BusError>) -> Void) throws(BusError) -> BusSlot {
         try bus.callAsync(.systemd1, "StopUnit") { (message) throws(BusError) in
-            try message.append(RunPlan.unit(of: backup))
+            try message.append(backup.unit)
             try message.append("replace")
         } reply: { reply in
             then(reply.map { _ in })

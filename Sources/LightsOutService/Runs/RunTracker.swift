@@ -100,8 +100,8 @@ public final class RunTracker {
 
     private func settle(_ backup: BackupName) {
         do throws(RunExclusion.Failure) {
-            let exclusion = try RunExclusion(backup, runtimeDirectory: runtimeDirectory, for: nil)
-            let previous = PreviousRun(backup, store: store, log: log)
+            let exclusion = try RunExclusion(backup, runtimeDirectory: runtimeDirectory)
+            let previous = PreviousRun(backup, store: store, noted: exclusion.previous, log: log)
             if let state = previous.read(), !PreviousRun.survivors(of: state).isEmpty {
                 // What the runner left behind still works on; the next look finds it ended.
                 return orphan(backup)
@@ -124,7 +124,7 @@ public final class RunTracker {
             }
             // A run that a reboot cut off, or whose end the journal does not have, is put in order before it counts.
             settle(backup)
-            let previous = PreviousRun(backup, store: store, log: log)
+            let previous = PreviousRun(backup, store: store, noted: look.state, log: log)
             if let state = previous.read() {
                 found[backup] = (state, false)
                 lastTold[backup] = state.run
