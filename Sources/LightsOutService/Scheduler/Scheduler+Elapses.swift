@@ -171,7 +171,7 @@ nonisolated extension Scheduler {
     }
 
     /// Records that no run follows `elapses`, and takes them as handled.
-    private mutating func pass(_ slot: Int, _ elapses: Elapses, why: MissedCause) {
+    mutating func pass(_ slot: Int, _ elapses: Elapses, why: MissedCause) {
         record(slot, elapses, why: why)
         entries[slot].memory.handled.handle(elapses.latest, count: elapses.count)
     }
@@ -219,11 +219,15 @@ nonisolated extension Scheduler {
         let entry = entries[slot]
         let due = entry.nextElapse.map { $0 + entry.plan.delay }
         var times: [Timestamp?] = [isPaused(slot) ? entry.memory.pausedUntil : due]
-        if case .delayed(let until) = entry.phase { times.append(until) }
+        var wake = due
+        if case .delayed(let until) = entry.phase {
+            times.append(until)
+            wake = min(due ?? until, until)
+        }
         if let stale = staleTime(of: entry), !isStaleWarned(entry) { times.append(stale) }
         let time = times.compactMap { $0 }.min()
         attention.set(slot, to: entry.isConfigured && time != .never ? time : nil)
-        wakes.set(slot, to: entry.isConfigured && entry.plan.wake ? due : nil)
+        wakes.set(slot, to: entry.isConfigured && entry.plan.wake ? wake : nil)
     }
 }
 

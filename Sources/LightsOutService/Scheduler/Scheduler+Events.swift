@@ -273,6 +273,26 @@ nonisolated extension Scheduler {
     }
 }
 
+nonisolated extension Scheduler {
+    /// What was asked about by `checkRequirements` is not to start at all for this elapse, which is recorded as missed
+    /// for that reason; a retry just does not take place.
+    public mutating func startWithheld(_ name: BackupName, why: String, now: Timestamp) -> [SchedulerEffect] {
+        begin(now)
+        attendDue(now)
+        guard let slot = slots[name], let pending = entries[slot].pending else { return finish(now) }
+        switch entries[slot].phase {
+        case .checking, .waiting:
+            entries[slot].pending = nil
+            entries[slot].memory.owed = nil
+            if pending.attempt.isFirst { pass(slot, pending.attempt.elapses, why: .withheld(why)) }
+            setPhase(of: slot, .idle)
+            persist(slot)
+        case .idle, .delayed, .queued, .starting, .running: break
+        }
+        return finish(now)
+    }
+}
+
 // MARK: - Pauses
 
 nonisolated extension Scheduler {

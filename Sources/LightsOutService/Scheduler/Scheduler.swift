@@ -75,7 +75,7 @@ nonisolated public struct Scheduler: Sendable {
     var freeSlots: [Int] = []
     /// When each backup next needs a look, one entry a backup at most.
     var attention = SlotHeap<Timestamp>()
-    /// When each backup with `wake` is next due.
+    /// When each backup with `wake` is next to start.
     var wakes = SlotHeap<Timestamp>()
     /// Who waits for a turn.
     var queue = SlotHeap<Turn>()
@@ -213,6 +213,11 @@ nonisolated extension Scheduler {
             earliest = min(earliest ?? until, until)
         }
         return earliest
+    }
+
+    /// The backups with `wake` that are to start by then: those that a wake-up is for.
+    public func wakeBackups(by time: Timestamp) -> Set<BackupName> {
+        Set(wakes.slots(upTo: time).map { entries[$0].plan.name })
     }
 
     private func state(of entry: Entry, now: Timestamp) -> State {

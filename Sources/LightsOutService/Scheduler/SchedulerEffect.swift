@@ -12,8 +12,8 @@ nonisolated public enum SchedulerEffect: Hashable, Sendable {
     case forget(BackupName)
     /// Ask systemd to start the backup's unit. Answer by `runStarted` or `startRefused`.
     case start(BackupName, ScheduleMemory.Attempt)
-    /// See whether what the backup requires is there. Answer by `requirementsMet` or `requirementsMissing`; after
-    /// the latter, go on watching and say `requirementsMet` when it has come.
+    /// See whether what the backup requires is there. Answer by `requirementsMet`, `requirementsMissing` or
+    /// `startWithheld`; after `requirementsMissing`, go on watching and say `requirementsMet` when it has come.
     case checkRequirements(BackupName)
     /// Elapses that no run will follow: a journal record of the kind "missed".
     case recordMissed(BackupName, Elapses, why: MissedCause)
@@ -23,7 +23,8 @@ nonisolated public enum SchedulerEffect: Hashable, Sendable {
     case stateChanged(BackupName)
     /// Call `tick` at that time of CLOCK_REALTIME; nil: there is nothing to wait for. Said only when it changes.
     case arm(Timestamp?)
-    /// The earliest elapse that the machine has to be awake for; nil: none. Said only when it changes.
+    /// The earliest start that the machine has to be awake for: an elapse or a retry of a backup with `wake`; nil:
+    /// none. Said only when it changes. Whose it is tells ``Scheduler/wakeBackups(by:)``.
     case armWake(Timestamp?)
 }
 
@@ -35,6 +36,8 @@ nonisolated public enum MissedCause: Hashable, Sendable {
     case duringRun(since: Timestamp)
     /// What it requires did not come before the next elapse.
     case requirement(String)
+    /// It was not to be started at all, as things were: on battery power, say.
+    case withheld(String)
     /// systemd would not start it, until the next elapse.
     case notStarted(String)
     /// It waited for its turn (`max_parallel`) until the next elapse.
@@ -71,6 +74,7 @@ nonisolated extension MissedCause: CustomStringConvertible {
         case .late(let lateness): "\(lateness), and catch_up is off"
         case .duringRun: "the backup was still running"
         case .requirement(let what): "\(what) until the next one was due"
+        case .withheld(let why): why
         case .notStarted(let why): "systemd did not start it: \(why)"
         case .noTurn: "max_parallel other backups were running until the next one was due"
         case .paused: "paused"

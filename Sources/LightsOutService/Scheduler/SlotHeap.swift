@@ -41,6 +41,9 @@ nonisolated struct SlotHeap<Priority: Comparable & Sendable>: Sendable {
         return first.slot
     }
 
+    /// The slots with a priority up to `limit`.
+    func slots(upTo limit: Priority) -> [Int] { items.filter { $0.priority <= limit }.map(\.slot) }
+
     private func position(of slot: Int) -> Int? {
         guard slot < positions.count, positions[slot] != Self.absent else { return nil }
         return positions[slot]

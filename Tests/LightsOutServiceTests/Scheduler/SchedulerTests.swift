@@ -1,4 +1,5 @@
 import LightsOutCore
+import Synchronization
 import Testing
 
 @testable import LightsOutService
@@ -349,6 +350,51 @@ struct `Requirements` {
     }
 }
 
+struct `Starts that are withheld` {
+    @Test func `the elapse is missed with the reason, and the next one is as any`() {
+        var world = World([plan(requirements: true)])
+        world.pass(to: at(2, 30))
+        world.carryOut(world.scheduler.startWithheld(server, why: "on battery power", now: world.now))
+        #expect(world.missed.map(\.why) == [.withheld("on battery power")])
+        #expect(world.state() == .idle)
+        world.restart(at: at(2, 31))
+        #expect(world.checks.count == 1)
+        world.pass(to: at(day: 1, 2, 30))
+        #expect(world.checks.count == 2)
+    }
+
+    @Test func `a retry that is withheld leaves its first run's result`() {
+        var world = World([plan(retryAttempts: 1, requirements: true)])
+        world.pass(to: at(2, 30))
+        world.carryOut(world.scheduler.requirementsMet(server, now: world.now))
+        world.end(server, .failed)
+        world.pass(to: at(2, 40))
+        world.carryOut(world.scheduler.startWithheld(server, why: "on battery power", now: world.now))
+        #expect(world.missed.isEmpty && world.state() == .idle)
+    }
+}
+
+struct `Ten thousand backups` {
+    @Test func `loading looks into each calendar a few times, and a tick only where something is due`() {
+        let looks = Looks()
+        let plans = (0..<10_000).map { index in
+            let next = every(.days(1), offset: .seconds(UInt64(index)))
+            return SchedulePlan(name: name("b\(index)"), scheduleTexts: ["daily"]) { time in
+                looks.count.add(1, ordering: .relaxed)
+                return next(time)
+            }
+        }
+        var world = World(plans, now: at(12))
+        #expect(looks.count.exchange(0, ordering: .relaxed) <= 4 * plans.count)
+        #expect(world.timer == at(day: 1, 0))
+        world.pass(to: at(day: 1, 0, 0, 9), ending: .success)
+        #expect(world.starts.count == 10)
+        #expect(looks.count.load(ordering: .relaxed) <= 20 * 10)
+    }
+
+    private nonisolated final class Looks: Sendable { let count = Atomic(0) }
+}
+
 struct `Pauses` {
     @Test func `nothing starts in a pause, and its elapses are recorded once at the end`() {
         var world = World([plan()])
@@ -689,6 +735,16 @@ struct `Sleep and the schedule` {
         world.pass(to: at(2, 31))
         #expect(world.starts.map(\.time) == [at(2, 30, 21)])
         #expect(world.triggers == [.schedule])
+    }
+
+    @Test func `a retry of a backup that wakes the machine does so too`() {
+        var world = World([plan(wake: true, retryAttempts: 1), plan(client, offset: .minutes(155), wake: true)])
+        world.pass(to: at(2, 30))
+        world.end(server, .failed)
+        #expect(world.wakeTimer == at(2, 35))
+        #expect(world.scheduler.wakeBackups(by: at(2, 40)) == [server, client])
+        world.pass(to: at(2, 35), ending: .success)
+        #expect(world.wakeTimer == at(2, 40))
     }
 
     @Test func `the alarm follows the earliest backup that is to wake the machine`() {
