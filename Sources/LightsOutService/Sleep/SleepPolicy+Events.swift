@@ -1,0 +1,305 @@
+public import LightsOutCore
+
+// The events of the sleep policy. Each returns what is to be done about it.
+
+// MARK: - What is to come
+
+nonisolated extension SleepPolicy {
+    /// The daemon comes up: what was wanted before goes on. Tell `scheduleChanged` and `wakeWanted` first. A wish by
+    /// `after: suspend` and the like that had not come about is forgotten: the machine stays awake, which harms nobody.
+    /// - Parameters:
+    ///   - running: the backups that run, reported ones included.
+    ///   - isPreparingForSleep: logind's property: the machine is falling asleep, or not yet back.
+    ///   - boot: CLOCK_BOOTTIME.
+    public mutating func load(
+        running: Set<BackupName>, isPreparingForSleep: Bool, now: Timestamp, boot: TimeSpan
+    ) -> [SleepEffect] {
+        self.running = running
+        if let request = forgottenRequest {
+            forgottenRequest = nil
+            effects.append(.persist(memory))
+            decide(
+                .cancelled,
+                "\(request.by) wanted the machine to \(request.kind.infinitive) when the backups are done; it was rebooted meanwhile, and stays awake")
+        }
+        if memory.asleep != nil, !isPreparingForSleep {
+            // The daemon was not there when the machine came back.
+            return resumed(.slept, now: now, boot: boot)
+        }
+        effects.append(.takeDelayLock)
+        if let woken = memory.woken, woken.pending.isEmpty {
+            want(Wish(kind: woken.kind, source: .return(woken.ended)), comparedWith: woken.sessions)
+        }
+        return finish(now)
+    }
+
+    /// Another configuration.
+    public mutating func reload(_ settings: Settings, now: Timestamp) -> [SleepEffect] {
+        self.settings = settings
+        alarm.lead = settings.wakeLead
+        return finish(now)
+    }
+
+    /// The scheduler's next elapse that the machine is to be woken for, and all backups to be woken for with it.
+    public mutating func wakeWanted(
+        due: Timestamp?, backups: Set<BackupName>, now: Timestamp
+    ) -> [SleepEffect] {
+        alarm.wanted = due.map { WakeAlarm.Wanted(due: $0, backups: backups) }
+        if memory.asleep != nil { arm(alarm.forSleep(now: now)) }
+        return finish(now)
+    }
+
+    /// No alarm can be armed on this machine: there is no hardware clock that could, or the right is missing. Said in
+    /// the journal once.
+    public mutating func alarmImpossible(_ why: String, now: Timestamp) -> [SleepEffect] {
+        if alarm.impossible == nil {
+            decide(
+                .cannotWake,
+                "lightsout cannot wake this machine: \(why); backups with \"wake\" run when it is awake", isWarning: true)
+        }
+        alarm.impossible = why
+        return finish(now)
+    }
+
+    /// The alarm elapsed, or the armed time has come.
+    public mutating func tick(now: Timestamp) -> [SleepEffect] {
+        if let woken = memory.woken, !woken.pending.isEmpty, woken.patience <= now, running.isEmpty, !hasWork {
+            giveUpWaiting(woken)
+        }
+        switch phase {
+        case .considering(let lookAt) where lookAt <= now: phase = .considering(lookAt: .never)
+        case .resting(let until) where until <= now: consider()
+        case .announced(let until) where until <= now:
+            phase = .verifying
+            isLooking = false
+        case .none, .considering, .resting, .announced, .verifying, .asking: break
+        }
+        return finish(now)
+    }
+
+    /// The clock was set: what was announced is announced time again, not cut short and not put off by months.
+    public mutating func clockChanged(now: Timestamp) -> [SleepEffect] {
+        switch phase {
+        case .announced: phase = .announced(until: now + settings.afterDelay)
+        case .considering: phase = .considering(lookAt: .never)
+        case .resting: phase = .resting(until: now + Self.lookInterval)
+        case .none, .verifying, .asking: break
+        }
+        if let woken = memory.woken { memory.woken?.patience = min(woken.patience, now + settings.sleepGap) }
+        return finish(now)
+    }
+}
+
+// MARK: - Sleep and resume
+
+nonisolated extension SleepPolicy {
+    /// `PrepareForSleep(true)`: whoever wanted it, the machine goes to sleep, and waits for our delay lock.
+    /// - Parameters:
+    ///   - kind: how; nil where logind does not tell.
+    ///   - boot: CLOCK_BOOTTIME.
+    ///   - sessions: as they are now.
+    public mutating func sleepBegins(
+        _ kind: SleepKind?, now: Timestamp, boot: TimeSpan, sessions: [UserSession]
+    ) -> [SleepEffect] {
+        let isOurs = phase == .asking
+        let kind = kind ?? (isOurs ? wish?.kind : nil) ?? .suspend
+        self.sessions = sessions
+        if !isOurs {
+            // Somebody was faster: what was to come after a backup has come.
+            afterWish = nil
+            phase = .none
+            if running.isEmpty { memory.request = nil }
+        }
+        let time = alarm.forSleep(now: now)
+        memory.woken = nil
+        memory.asleep = SleepMemory.Asleep(
+            kind: kind, began: boot, alarm: time.map { $0.since(now) },
+            backups: time == nil ? [] : alarm.wanted?.backups ?? [], due: time == nil ? nil : alarm.wanted?.due,
+            isOurs: isOurs, sessions: sessions)
+        arm(time)
+        effects.append(.persist(memory))
+        if let time, let wanted = alarm.wanted {
+            decide(
+                .sleeping,
+                "the machine \(kind.verb); lightsout wakes it at \(settings.showTime(time)) for \(wanted.backups.listed), due \(settings.showTime(wanted.due))")
+        } else {
+            let why = alarm.impossible != nil && alarm.wanted != nil ? "lightsout cannot wake it" : "no backup is to wake it"
+            decide(.sleeping, "the machine \(kind.verb); \(why)")
+        }
+        effects.append(.releaseDelayLock)
+        return finish(now)
+    }
+
+    /// `PrepareForSleep(false)`: the machine is back, or did not sleep after all.
+    public mutating func resumed(_ outcome: SleepOutcome, now: Timestamp, boot: TimeSpan) -> [SleepEffect] {
+        effects.append(.takeDelayLock)
+        let asleep = memory.asleep
+        memory.asleep = nil
+        switch (asleep, outcome) {
+        case (nil, _):
+            decide(.resumed, "the machine is back from a sleep that nobody announced; it stays awake")
+        case (let asleep?, .failed(let why)):
+            failed(asleep, why: why, now: now)
+        case (let asleep?, .slept):
+            phase = .none
+            afterWish = nil
+            asked = nil
+            attempts = 0
+            tellWhoWoke(asleep, now: now, boot: boot)
+        }
+        effects.append(.persist(memory))
+        return finish(now)
+    }
+
+    private mutating func tellWhoWoke(_ asleep: SleepMemory.Asleep, now: Timestamp, boot: TimeSpan) {
+        let slept = TimeSpan(microseconds: boot.microseconds - min(boot.microseconds, asleep.began.microseconds))
+        guard let ahead = asleep.alarm else {
+            return decide(.resumed, "the machine is back after \(slept.forPeople); no alarm of lightsout was set")
+        }
+        guard WakeAlarm.woke(ahead: ahead, slept: slept) else {
+            let when =
+                slept < ahead
+                ? "before lightsout's alarm"
+                : "\(TimeSpan(microseconds: slept.microseconds - ahead.microseconds).forPeople) after lightsout's alarm, which did not wake it"
+            return decide(
+                .resumed, "the machine is back after \(slept.forPeople), \(when); it stays awake",
+                isWarning: slept > ahead)
+        }
+        let due = asleep.due ?? now
+        decide(.woken, "lightsout woke the machine for \(asleep.backups.listed), due \(settings.showTime(due))")
+        let pending = asleep.backups.filter { settings.after[$0] == .return }
+        guard !pending.isEmpty else { return }
+        memory.woken = SleepMemory.Woken(
+            kind: asleep.kind, pending: pending, patience: max(due, now) + settings.sleepGap,
+            sessions: asleep.sessions)
+    }
+
+    /// logind declined what it was asked for.
+    public mutating func sleepRefused(_ why: String, now: Timestamp) -> [SleepEffect] {
+        if phase == .asking { tryAgain("logind refused it: \(why)", now: now) }
+        return finish(now)
+    }
+
+    private mutating func failed(_ asleep: SleepMemory.Asleep, why: String, now: Timestamp) {
+        guard asleep.isOurs else {
+            decide(.failed, "the machine could not sleep: \(why)", isWarning: true)
+            return
+        }
+        tryAgain("it failed: \(why)", now: now)
+    }
+
+    private mutating func tryAgain(_ why: String, now: Timestamp) {
+        guard let wish = asked ?? wish else {
+            phase = .none
+            return
+        }
+        attempts += 1
+        guard attempts < Self.attemptLimit else {
+            decide(
+                .failed, "the machine was to \(wish.kind.infinitive) and could not: \(why); after \(attempts) attempts it stays awake",
+                isWarning: true)
+            return drop()
+        }
+        decide(
+            .failed, "the machine was to \(wish.kind.infinitive) and could not: \(why); tried again in \(Self.lookInterval.forPeople)",
+            isWarning: true)
+        if afterWish == nil, memory.request == nil { restore(wish) }
+        phase = .resting(until: now + Self.lookInterval)
+    }
+}
+
+// MARK: - Backups, people, locks
+
+nonisolated extension SleepPolicy {
+    /// What the scheduler has before it: whether a start is about to come, and when the next one is.
+    public mutating func scheduleChanged(hasWork: Bool, nextStart: Timestamp?, now: Timestamp) -> [SleepEffect] {
+        self.hasWork = hasWork
+        self.nextStart = nextStart
+        return finish(now)
+    }
+
+    /// A run, or a reported backup, began.
+    public mutating func runStarted(_ name: BackupName, now: Timestamp) -> [SleepEffect] {
+        running.insert(name)
+        return finish(now)
+    }
+
+    /// It ended: what is to follow it?
+    public mutating func runEnded(_ name: BackupName, now: Timestamp) -> [SleepEffect] {
+        running.remove(name)
+        switch settings.after[name] ?? .nothing {
+        case .nothing: break
+        case .return: returnAfter(name)
+        case .suspend: want(Wish(kind: .suspend, source: .after(name)), comparedWith: sessions)
+        case .hibernate: want(Wish(kind: .hibernate, source: .after(name)), comparedWith: sessions)
+        case .poweroff: want(Wish(kind: .poweroff, source: .after(name)), comparedWith: sessions)
+        }
+        return finish(now)
+    }
+
+    private mutating func returnAfter(_ name: BackupName) {
+        guard var woken = memory.woken, woken.pending.contains(name) || woken.ended.contains(name) else {
+            return decide(
+                .staysAwake, "lightsout did not wake the machine for this backup; it stays awake", backup: name)
+        }
+        woken.pending.remove(name)
+        woken.ended.insert(name)
+        memory.woken = woken
+        effects.append(.persist(memory))
+        guard woken.pending.isEmpty else { return }
+        want(Wish(kind: woken.kind, source: .return(woken.ended)), comparedWith: woken.sessions)
+    }
+
+    private mutating func giveUpWaiting(_ woken: SleepMemory.Woken) {
+        decide(
+            .delayed,
+            "\(woken.pending.listed) did not begin within \(settings.sleepGap.forPeople); not waited for any longer",
+            isWarning: true)
+        memory.woken?.ended.formUnion(woken.pending)
+        memory.woken?.pending = []
+        effects.append(.persist(memory))
+        want(
+            Wish(kind: woken.kind, source: .return(woken.ended.union(woken.pending))), comparedWith: woken.sessions)
+    }
+
+    private mutating func want(_ wish: Wish, comparedWith sessions: [UserSession]) {
+        if let known = afterWish, known.kind.reach > wish.kind.reach { return }
+        afterWish = wish
+        sessionsAtWish = sessions
+        attempts = 0
+        switch phase {
+        case .none, .considering, .resting, .announced, .verifying: consider()
+        case .asking: break
+        }
+    }
+
+    /// `look` has looked: all block locks of others, all sessions of people.
+    public mutating func looked(
+        locks: [BlockLock], sessions: [UserSession], now: Timestamp
+    ) -> [SleepEffect] {
+        self.locks = locks
+        self.sessions = sessions
+        isFresh = true
+        isLooking = false
+        return finish(now)
+    }
+
+    /// `lightsout sleep --when-done`.
+    public mutating func request(_ kind: SleepKind, by: String, now: Timestamp) -> [SleepEffect] {
+        memory.request = SleepMemory.Request(kind: kind, by: by)
+        effects.append(.persist(memory))
+        decide(.whenDone, "\(by) wants the machine to \(kind.infinitive) when the backups are done")
+        attempts = 0
+        consider()
+        return finish(now)
+    }
+
+    /// `lightsout sleep --cancel`, or a person who is seen to be there. Without anything to cancel it does nothing.
+    public mutating func cancel(by: String, now: Timestamp) -> [SleepEffect] {
+        guard let wish, phase != .asking else { return finish(now) }
+        decide(.cancelled, "the machine stays awake: \(by) cancelled it (it was to \(wish.kind.infinitive), \(reason(of: wish)))")
+        if case .announced = phase { effects.append(.announce("The machine stays awake: \(by) cancelled it.")) }
+        drop()
+        return finish(now)
+    }
+}

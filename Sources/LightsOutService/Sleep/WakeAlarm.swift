@@ -1,0 +1,45 @@
+import LightsOutCore
+
+/// When the machine's clock is to wake it, and whether it did.
+///
+/// The alarm (a timer on CLOCK_REALTIME_ALARM) is armed whenever a backup with `wake` is to come, not only when a
+/// sleep is announced: a kernel may fall asleep without a word.
+nonisolated struct WakeAlarm: Hashable, Sendable {
+    /// Hardware clocks count in seconds, and take no alarm that is about to elapse.
+    static let shortest = TimeSpan.seconds(5)
+    /// A machine that comes back so long after its alarm was woken by it: firmware and kernel, and from hibernation
+    /// a boot, take their time. Later than that, somebody or something else woke it.
+    static let longestResume = TimeSpan.minutes(3)
+
+    /// The wake-up that is wanted.
+    struct Wanted: Hashable, Sendable {
+        var due: Timestamp
+        var backups: Set<BackupName>
+    }
+
+    var lead: TimeSpan
+    var wanted: Wanted?
+    /// Why no alarm can be armed; nil where one can.
+    var impossible: String?
+
+    /// What to arm while the machine is awake: the lead before the due time, and when that has passed, the due time
+    /// itself, for a machine that falls asleep in between.
+    func whileAwake(now: Timestamp) -> Timestamp? {
+        guard impossible == nil, let wanted else { return nil }
+        return [wanted.due - lead, wanted.due].first { $0 > now }
+    }
+
+    /// What to arm for a sleep that begins now: never in the past, or the machine would not wake for what has just
+    /// become due.
+    func forSleep(now: Timestamp) -> Timestamp? {
+        guard impossible == nil, let wanted else { return nil }
+        return max(wanted.due - lead, now + Self.shortest)
+    }
+
+    /// Whether an alarm, `ahead` at the moment of falling asleep, is what ended a sleep that took `slept`. Both are
+    /// lengths, by CLOCK_BOOTTIME: the clock may have been set meanwhile.
+    static func woke(ahead: TimeSpan, slept: TimeSpan) -> Bool {
+        let early = TimeSpan(microseconds: slept.microseconds &+ 1_000_000) < ahead
+        return !early && slept.microseconds <= ahead.microseconds &+ longestResume.microseconds
+    }
+}
