@@ -15,6 +15,8 @@ nonisolated extension Scheduler {
     mutating func finish(_ now: Timestamp) -> [SchedulerEffect] {
         spreadLate(now)
         dispatch(now)
+        effects += starts
+        starts.removeAll(keepingCapacity: true)
         for slot in changedSlots where entries[slot].isMarkedChanged {
             entries[slot].isMarkedChanged = false
             effects.append(.stateChanged(entries[slot].plan.name))
@@ -59,8 +61,13 @@ nonisolated extension Scheduler {
     mutating func attend(_ slot: Int, now: Timestamp) {
         guard entries[slot].isConfigured else { return }
         endPauseIfOver(slot, now: now)
+        // One look into the calendar, where nothing is due.
+        updateNextElapse(of: slot, now: now)
         if !isPaused(slot) {
-            noteElapses(slot, now: now)
+            if let next = entries[slot].nextElapse, next <= entries[slot].scheduleTime(at: now) {
+                noteElapses(slot, now: now)
+                updateNextElapse(of: slot, now: now)
+            }
             if case .delayed(let until) = entries[slot].phase, until <= now, !giveUpIfLate(slot, due: until, now: now) {
                 setPhase(of: slot, .queued)
             }
@@ -68,7 +75,7 @@ nonisolated extension Scheduler {
             persist(slot)
         }
         warnIfStale(slot, now: now)
-        updateNextElapse(of: slot, now: now)
+        updateAttention(of: slot)
     }
 }
 

@@ -40,7 +40,7 @@ nonisolated extension Scheduler {
         entries[slot].memory.underWay = ScheduleMemory.UnderWay(attempt: attempt, previousRun: entries[slot].lastRun)
         setPhase(of: slot, .starting(at: now))
         persist(slot)
-        effects.append(.start(entries[slot].plan.name, attempt))
+        starts.append(.start(entries[slot].plan.name, attempt))
     }
 
     /// Draws the consequences of a run's end: success, what is owed, what waited beside it.

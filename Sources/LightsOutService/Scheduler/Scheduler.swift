@@ -88,6 +88,8 @@ nonisolated public struct Scheduler: Sendable {
 
     // What the event under way has gathered.
     var effects: [SchedulerEffect] = []
+    /// Starts come after all that is to be written down, which can then be waited for at once.
+    var starts: [SchedulerEffect] = []
     var lateness = Lateness.unexplained
     var lateSlots: Set<Int> = []
     var changedSlots: [Int] = []
