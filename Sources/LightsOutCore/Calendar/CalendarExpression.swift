@@ -9,6 +9,10 @@
 ///
 /// What systemd 252 accepts is accepted, means the same and is written the same, but for this:
 /// - An elapse that falls into the hour that a clock change leaves out is not lost: see ``next(after:localZone:)``.
+/// - Nor are those that systemd steps over although systemd.time(7) promises them: after midnight, or at the beginning of
+///   a month or year, where a repetition does not divide evenly (`*:0/7` at 00:00; systemd issues 22665 and 40260); in
+///   the rest of an hour into whose middle the clock was set forward; on the day of a change in zones whose winter is
+///   the time that is "saved" (`Europe/Dublin`). And no search is given up after 1,000 steps.
 /// - Abbreviations of the local zone (`02:30 CEST`) are refused. systemd takes them, and then stops elapsing for half
 ///   of the year. `CET`, `EST` and the like are also names of zones and are taken as these.
 /// - Zones that count leap seconds (`right/Europe/Berlin`) are refused: the system's clock does not count them.

@@ -77,7 +77,10 @@ struct CalendarExpressionParser {
     private static func hint(forZone name: String, zones: ZoneDatabase) -> String {
         if let suggestion = zones.suggestion(for: name) { return "did you mean \"\(suggestion)\"?" }
         if name.utf8.count <= 5, name.utf8.allSatisfy({ $0.isLetter }) {
-            return "an abbreviation holds for a part of the year only: name the zone, like \"Europe/Berlin\", or leave it away for local time"
+            return """
+                an abbreviation holds for a part of the year only: name the zone, like "Europe/Berlin", or leave it away \
+                for local time
+                """
         }
         return "name a zone like \"Europe/Berlin\", or leave it away for local time"
     }
@@ -146,10 +149,12 @@ struct CalendarExpressionParser {
             position += length
             if let from = rangeStart {
                 guard from.day.rawValue <= day.rawValue else {
+                    let untilSunday = from.day == .sunday ? "Sun" : "\(from.day.abbreviation)..Sun"
+                    let fromMonday = day == .monday ? "Mon" : "Mon..\(day.abbreviation)"
                     throw error(
                         from.position..<position,
                         "the range \(quoted(from.position..<position)) runs backwards: the week begins on Monday",
-                        "write \"\(from.day == .sunday ? "Sun" : "\(from.day.abbreviation)..Sun"),\(day == .monday ? "Mon" : "Mon..\(day.abbreviation)")\"")
+                        "write \"\(untilSunday),\(fromMonday)\"")
                 }
                 for day in Weekday.allCases[from.day.rawValue...day.rawValue] { set.insert(day) }
             } else {
@@ -205,7 +210,7 @@ struct CalendarExpressionParser {
                     "write like \"Mon 02:30\" or \"*-*-01 02:30\" for another time")
         }
         if isFirst, stop == end || bytes[stop] == UInt8(ascii: " ") || bytes[stop] == UInt8(ascii: "-"),
-            let near = Spelling.closest(to: lowercased(position..<wordRange.upperBound), among: Self.shorthands.keys.sorted())
+            let near = Spelling.closest(to: lowercased(wordRange), among: Self.shorthands.keys.sorted())
         {
             return error(wordRange, "\(quoted(wordRange)) is not known", "did you mean \"\(near)\"?")
         }
@@ -237,7 +242,9 @@ struct CalendarExpressionParser {
             return Date()
         }
         let firstIsLast = peek == UInt8(ascii: "~")
-        guard firstIsLast || peek == UInt8(ascii: "-") else { throw unexpected(after: "a date begins with \(quoted(first.range))") }
+        guard firstIsLast || peek == UInt8(ascii: "-") else {
+            throw unexpected(after: "a date begins with \(quoted(first.range))")
+        }
         position += 1
         let second = try list()
         if peek == nil || peek == UInt8(ascii: " ") {
@@ -340,7 +347,8 @@ struct CalendarExpressionParser {
         if peek == UInt8(ascii: "*") {
             position += 1
             if peek == UInt8(ascii: "/") {
-                throw error(start..<(position + 1), "\"*\" cannot be repeated", "write \"0/5\" for every fifth, counted from 0")
+                throw error(
+                    start..<(position + 1), "\"*\" cannot be repeated", "write \"0/5\" for every fifth, counted from 0")
             }
             if peek == UInt8(ascii: ",") {
                 throw error(start..<(position + 1), "\"*\" stands for every value and cannot be in a list")
@@ -494,10 +502,16 @@ struct CalendarExpressionParser {
         for value in [component.first, component.last ?? component.first] where value < lower || value > upper {
             if field == .dayFromEnd, value <= field.values.upperBound, value >= lower {
                 throw complain(
-                    "in the list \(quoted(list.range)) the \(field.name) is at most \(upper) at its place: systemd allows three less for each further one")
+                    """
+                    in the list \(quoted(list.range)) the \(field.name) is at most \(upper) at its place: systemd allows \
+                    three less for each further one
+                    """)
             }
             throw complain(
-                "the \(field.name) \(Self.shown(value, field)) in \(quoted(list.range)) is out of range: it is \(field.valuesForPeople)",
+                """
+                the \(field.name) \(Self.shown(value, field)) in \(quoted(list.range)) is out of range: it is \
+                \(field.valuesForPeople)
+                """,
                 field == .hour && value == 24 ? "write 00:00 of the next day" : nil)
         }
         guard component.step > 0 else { return }
@@ -508,7 +522,10 @@ struct CalendarExpressionParser {
         let room = field == .dayFromEnd ? component.first - lower : upper - component.first
         guard component.step <= room else {
             throw complain(
-                "the repetition in \(quoted(list.range)) never comes: no \(field.name) is so far after \(Self.shown(component.first, field))",
+                """
+                the repetition in \(quoted(list.range)) never comes: no \(field.name) is so far after \
+                \(Self.shown(component.first, field))
+                """,
                 "write \(Self.shown(component.first, field)) alone")
         }
     }

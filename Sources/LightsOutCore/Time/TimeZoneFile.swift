@@ -25,7 +25,10 @@ struct TimeZoneFile {
             timeWidth = 8
         }
         guard header.leapSeconds == 0 else {
-            throw Damage(what: "counts leap seconds, which the system's clock does not; use the zone of the same name outside \"right/\"")
+            throw Damage(
+                what: """
+                    counts leap seconds, which the system's clock does not; use the zone of the same name outside "right/"
+                    """)
         }
         guard header.types >= 1 else { throw Damage(what: "has no type of local time") }
         guard header.blockLength(timeWidth: timeWidth) <= reader.remaining else { throw Reader.truncated }

@@ -53,7 +53,9 @@ private struct TimestampParser {
     }
 
     mutating func parse() throws(TimestampError) -> Timestamp {
-        guard !bytes.isEmpty else { throw error("it is empty; write for example \"2026-11-24 02:30\", \"yesterday\" or \"-2h\"") }
+        guard !bytes.isEmpty else {
+            throw error("it is empty; write for example \"2026-11-24 02:30\", \"yesterday\" or \"-2h\"")
+        }
         if bytes.elementsEqual("now".utf8) { return now }
         if let relative = try relative() { return relative }
         try takeZone()
@@ -99,7 +101,10 @@ private struct TimestampParser {
     private mutating func takeZone() throws(TimestampError) {
         guard let space = bytes.lastIndex(of: UInt8(ascii: " ")) else { return }
         let word = String(decoding: bytes[(space + 1)...], as: UTF8.self)
-        guard word.utf8.contains(where: \.isLetter) || word.utf8.first?.isSign ?? false, !startsWithTime(space + 1) else { return }
+        // `+0330` is an abbreviation, too; `02:30:00Z` behind a space is a time.
+        guard let first = word.utf8.first, !first.isDigit, first.isSign || word.utf8.contains(where: \.isLetter) else {
+            return
+        }
         let local = localZone.abbreviations.first { $0.lowercased() == word.lowercased() }
         if word.lowercased() == "utc" {
             zone = .utc
@@ -118,9 +123,6 @@ private struct TimestampParser {
         bytes = bytes[..<space]
         while bytes.last == UInt8(ascii: " ") { bytes.removeLast() }
     }
-
-    /// `02:30:00Z` behind a space is no zone.
-    private func startsWithTime(_ position: Int) -> Bool { bytes[position...].first?.isDigit ?? false }
 
     private func resolve(_ wall: CivilTime) throws(TimestampError) -> Timestamp {
         guard let abbreviation else { return try checked(zone.resolve(wall).time) }
@@ -171,7 +173,8 @@ private struct TimestampParser {
             hour = first.value
         }
         guard take(":") else {
-            throw error(bytes.isEmpty ? "\(first.value) is neither a date nor a time; a time has hours and minutes, like \"02:30\"" : "\(rest) is not expected here")
+            guard bytes.isEmpty else { throw error("\(rest) is not expected here") }
+            throw error("\(first.value) is neither a date nor a time; a time has hours and minutes, like \"02:30\"")
         }
         let minute = try number("minutes").value
         var second = 0

@@ -153,7 +153,9 @@ public enum ZoneError: Error, Hashable, Sendable, CustomStringConvertible {
         case .invalidName(let name):
             "\(name.quotedForPeople) is no name of a time zone; one is like \"Europe/Berlin\" or \"UTC\""
         case .unknown(let name):
-            "there is no time zone \(name.quotedForPeople) on this machine; \"timedatectl list-timezones\" shows which there are"
+            """
+            there is no time zone \(name.quotedForPeople) on this machine; "timedatectl list-timezones" shows which there are
+            """
         case .unreadable(let path, let code):
             "the time zone file \(path.quotedForPeople) cannot be read: \(String(cString: strerror(code)))"
         case .damaged(let path, let what):

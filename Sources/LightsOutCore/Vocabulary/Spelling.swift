@@ -8,33 +8,52 @@ public enum Spelling {
         guard (1...64).contains(wanted.count) else { return nil }
         let allowed = min(2, wanted.count / 3)
         var best: (candidate: String, distance: Int)?
-        for candidate in candidates {
-            let other = Array(candidate.utf8.map(\.lowercased))
-            guard abs(other.count - wanted.count) <= allowed else { continue }
-            let distance = distance(wanted, other)
-            if distance <= allowed, distance < best?.distance ?? .max { best = (candidate, distance) }
+        var rows = Rows(count: wanted.count + 1)
+        for candidate in candidates where abs(candidate.utf8.count - wanted.count) <= allowed {
+            let bound = min(allowed, best.map { $0.distance - 1 } ?? allowed)
+            if let distance = distance(candidate.utf8, wanted, atMost: bound, &rows) { best = (candidate, distance) }
         }
         return best?.candidate
     }
 
-    /// How many letters are to be changed, added, taken away or swapped with their neighbour.
-    private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-        var beforePrevious: [Int] = []
-        var previous = Array(0...right.count)
-        for row in 0..<left.count {
-            var current = [row + 1]
-            for column in 0..<right.count {
-                var cost = min(
-                    previous[column + 1] + 1, current[column] + 1,
-                    previous[column] + (left[row] == right[column] ? 0 : 1))
-                if row > 0, column > 0, left[row] == right[column - 1], left[row - 1] == right[column] {
-                    cost = min(cost, beforePrevious[column - 1] + 1)
-                }
-                current.append(cost)
-            }
-            beforePrevious = previous
-            previous = current
+    /// The three rows of the table of distances that are needed at a time, made once for all candidates.
+    private struct Rows {
+        var beforePrevious: [Int]
+        var previous: [Int]
+        var current: [Int]
+
+        init(count: Int) {
+            beforePrevious = Array(repeating: 0, count: count)
+            (previous, current) = (beforePrevious, beforePrevious)
         }
-        return previous[right.count]
+    }
+
+    /// How many letters are to be changed, added, taken away or swapped with their neighbour; `nil` where that is more
+    /// than `bound`, which shows after a few letters for most words. `word` is in lower case.
+    private static func distance(
+        _ candidate: String.UTF8View, _ word: [UInt8], atMost bound: Int, _ rows: inout Rows
+    ) -> Int? {
+        for column in 0...word.count { rows.previous[column] = column }
+        var letterBefore: UInt8 = 0
+        for (row, byte) in candidate.enumerated() {
+            let letter = byte.lowercased
+            rows.current[0] = row + 1
+            var least = row + 1
+            for column in 0..<word.count {
+                var cost = min(
+                    rows.previous[column + 1] + 1, rows.current[column] + 1,
+                    rows.previous[column] + (letter == word[column] ? 0 : 1))
+                if row > 0, column > 0, letter == word[column - 1], letterBefore == word[column] {
+                    cost = min(cost, rows.beforePrevious[column - 1] + 1)
+                }
+                rows.current[column + 1] = cost
+                least = min(least, cost)
+            }
+            guard least <= bound else { return nil }
+            letterBefore = letter
+            (rows.beforePrevious, rows.previous, rows.current) = (rows.previous, rows.current, rows.beforePrevious)
+        }
+        let distance = rows.previous[word.count]
+        return distance <= bound ? distance : nil
     }
 }
