@@ -5,11 +5,5 @@ struct Lightsout: ParsableCommand {
         commandName: "lightsout",
         abstract: "Backups that run although the machine sleeps, and under a lock that keeps it awake.",
         version: "0.1.0",
-        subcommands: [Run.self, Conclude.self])
-}
-
-/// A failure with its own exit status, said in one line.
-struct CommandFailure: Error {
-    let message: String
-    let status: Int32
+        subcommands: [History.self, Calendar.self, Run.self, Conclude.self])
 }

@@ -1,0 +1,32 @@
+extension HistoryEntry {
+    /// The members of `lightsout history --json` (docs/json.md).
+    public func json(in zone: ZoneRules) -> [JSONValue.Member] {
+        [
+            .init("backup", .string(backup.text)), .init("run", .string(run?.description)),
+            .init("trigger", .string(trigger?.rawValue)), .init("result", .string(result.rawValue)),
+            .init("exit_status", .integer(exitStatus)), .init("signal", .integer(signal)),
+            .init("started", .time(started, in: zone)), .init("finished", .time(finished, in: zone)),
+            .init("duration", .seconds(duration)), .init("reason", .string(reason)), .init("host", .string(host)),
+        ]
+    }
+
+    /// The table of `lightsout history`.
+    /// - Parameter showsHost: whether the results are of several machines.
+    public static func table(
+        _ entries: [HistoryEntry], now: Timestamp, zone: ZoneRules, showsHost: Bool
+    ) -> Table {
+        var table = Table([
+            .init("HOST", minimumWidth: 8), .init("BACKUP", minimumWidth: 12), .init("RESULT"), .init("WHEN"), .init("AGO"),
+            .init("TOOK", isRightAligned: true), .init("BY"), .init("REASON", minimumWidth: 12),
+        ])
+        for entry in entries {
+            table.add([
+                .init(showsHost ? entry.host ?? "?" : ""), .init(entry.backup.text),
+                .init(entry.result.rawValue, entry.result.style), .init((entry.started ?? entry.finished).text(in: zone)),
+                .init(now.since(entry.finished).forPeople), .init(entry.duration?.forPeople ?? ""),
+                .init(entry.trigger?.rawValue ?? "", .faint), .init(entry.reason ?? ""),
+            ])
+        }
+        return table
+    }
+}
