@@ -737,6 +737,18 @@ struct `Sleep and the schedule` {
         #expect(world.triggers == [.schedule])
     }
 
+    @Test func `an answer that comes while the machine falls asleep starts nothing; it is asked again after`() {
+        var world = World([plan(requirements: true)])
+        world.pass(to: at(2, 30))
+        world.carryOut(world.scheduler.sleepBegins(now: world.now))
+        world.carryOut(world.scheduler.requirementsMet(server, now: world.now))
+        #expect(world.starts.isEmpty)
+        world.carryOut(world.scheduler.resumed(now: at(2, 31)))
+        #expect(world.checks.count == 2)
+        world.carryOut(world.scheduler.requirementsMet(server, now: at(2, 31)))
+        #expect(world.starts.count == 1)
+    }
+
     @Test func `a retry of a backup that wakes the machine does so too`() {
         var world = World([plan(wake: true, retryAttempts: 1), plan(client, offset: .minutes(155), wake: true)])
         world.pass(to: at(2, 30))
