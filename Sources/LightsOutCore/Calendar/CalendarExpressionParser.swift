@@ -404,17 +404,20 @@ struct CalendarExpressionParser {
     }
 
     private mutating func value(_ role: NumberRole, ofSeconds: Bool) throws(CalendarExpressionError) -> Int {
-        // Whatever is above is above every range, too.
-        guard let whole = number(upTo: 1_000_000_000) else { throw missing(role) }
-        guard ofSeconds else { return whole }
-        var microseconds = whole * Int(CivilTime.second)
-        guard peek == UInt8(ascii: "."), peek(1) != UInt8(ascii: ".") else { return microseconds }
-        position += 1
-        guard let fraction = DecimalFraction.microseconds(bytes[..<end], &position) else {
-            throw missing(.fraction)
+        let start = position
+        guard let whole = number(upTo: 1 << 40) else { throw missing(role) }
+        var value = whole
+        if ofSeconds {
+            value *= Int(CivilTime.second)
+            if peek == UInt8(ascii: "."), peek(1) != UInt8(ascii: ".") {
+                position += 1
+                guard let fraction = DecimalFraction.microseconds(bytes[..<end], &position) else { throw missing(.fraction) }
+                value += fraction
+            }
         }
-        microseconds += fraction
-        return microseconds
+        // systemd counts in 32 bits here. It matters where a repetition is taken that never comes: `5..5/100`.
+        guard value <= Int(Int32.max) else { throw error(start..<position, "\(quoted(start..<position)) is too large") }
+        return value
     }
 
     /// Digits; `nil` where there are none. A greater number than `limit` is read as `limit`.

@@ -21,6 +21,17 @@ struct CalendarOracleTests {
         try compare(expressions, base: base, zone: zone)
     }
 
+    @Test("numbers at the edges of what systemd counts")
+    func edges() throws {
+        let expressions = [
+            "5..5/2147483647:0", "5..5/2147483648:0", "0:0:5..5/2147.483647", "0:0:5..5/2147.483648", "0:0:59..59/606306",
+            "2147483648:0", "99999999999999999999-1-1", "@7258118399", "@7258118400", "@99999999999", "@ 5", "@+5", "@",
+            "00:00:59.9999994", "00:00:59.9999995", "00:00:00/0.0000004", "00:00:00/0.0000005", "*-*~28", "*-*~29", "*-*~1,25",
+            "*-*~1,26", "*-*~5/4", "*-*~5/5", "1/23:0", "1/22:0", "2199-1-1", "2200-1-1", "1969-1-1", "99-1-1", "100-1-1",
+        ]
+        try compare(expressions, base: .utc(2026, 11, 23, 18, 12), zone: "UTC", iterations: 3)
+    }
+
     @Test("broken expressions are refused where systemd refuses them, and only there")
     func broken() throws {
         var generator = ExpressionGenerator(seed: SeededGenerator.seed)
@@ -126,8 +137,12 @@ struct CalendarOracleTests {
         func repeats(_ list: [CalendarComponent]) -> Bool { list.contains { $0.step > 0 && $0.last == nil } }
         let zone = expression.namedZone ?? zone
         let wall = zone.civilTime(at: time)
-        // The rest of an hour in whose middle the clock arrives when it is set forward.
-        if zone.resolve(CivilTime(wall.date, hour: wall.hour)).isInGap { return true }
+        // The rest of an hour in whose middle the clock arrives when it is set forward; and the next, where it was set
+        // forward by two.
+        for hour in [wall.hour, max(0, wall.hour - 1)] {
+            let gapEnd = zone.resolve(CivilTime(wall.date, hour: hour)).gapEnd
+            if let gapEnd, gapEnd.minute != 0 { return true }
+        }
         // A fraction of a second is not reset at all.
         if repeats(expression.seconds), expression.seconds.contains(where: { ($0.first + $0.step) % 1_000_000 != 0 }),
             wall.second == 0
