@@ -1,11 +1,17 @@
 import ArgumentParser
 import Glibc
 import LightsOutCore
+import LightsOutService
 import Systemd
 
 /// The command's entry: parses, runs, and turns every error into one line and its exit status.
 let arguments = Array(CommandLine.arguments.dropFirst())
 do {
+    // Scripts report often: they do not wait for a parser of everything else.
+    if ReportArguments.describe(arguments) {
+        try Report(try ReportArguments(arguments)).send()
+        Glibc.exit(0)
+    }
     var command = try Lightsout.parseAsRoot(arguments)
     try command.run()
 } catch let exit as ExitCode {

@@ -76,6 +76,14 @@ public nonisolated struct RunStateStore: Sendable {
         }
     }
 
+    /// The state of `backup` as it is, for those who only want to see; nil where there is none to be read.
+    public func peek(_ backup: BackupName) -> RunState? {
+        guard let directory = try? Descriptor.open(directory, O_RDONLY | O_DIRECTORY),
+            let text = try? AtomicFile.read(fileName(backup), below: directory, limit: StateLines.maximumLength)
+        else { return nil }
+        return try? RunState(text: text)
+    }
+
     /// The backups that have a state.
     public func backups() -> [BackupName] {
         DirectoryEntries.names(in: directory).compactMap { name in

@@ -86,13 +86,15 @@ public final class Bus {
     /// - Parameters:
     ///   - timeout: microseconds; 0 is the library's default of 25 s.
     ///   - interactive: permits polkit to ask the user.
+    ///   - activating: whether a service that is not running is started for the call.
     /// - Throws: the ``BusError`` that came back, or the one that stands for a broken connection.
     @discardableResult
     public func call(
-        _ address: Address, _ member: String, timeout: UInt64 = 0, interactive: Bool = false,
+        _ address: Address, _ member: String, timeout: UInt64 = 0, interactive: Bool = false, activating: Bool = true,
         _ write: (BusMessage) throws(BusError) -> Void = { _ in }
     ) throws(BusError) -> BusMessage {
         let request = try methodCall(address, member, interactive: interactive)
+        if !activating { sd_bus_message_set_auto_start(request.raw, 0) }
         try write(request)
         var error = sd_bus_error()
         defer { sd_bus_error_free(&error) }

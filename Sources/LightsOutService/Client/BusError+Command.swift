@@ -1,0 +1,67 @@
+public import LightsOutCore
+public import Systemd
+
+nonisolated extension BusError {
+    /// Whether the error means that there is no bus to ask on.
+    private var meansNoBus: Bool {
+        switch name {
+        case BusError.disconnected, "org.freedesktop.DBus.Error.NoServer", "org.freedesktop.DBus.Error.FileNotFound",
+            "org.freedesktop.DBus.Error.IOError":
+            true
+        default: false
+        }
+    }
+
+    /// Whether the error means that the daemon is not there and cannot be started: no bus, nobody who owns its name, no
+    /// unit behind it, or a daemon that ends before it answers.
+    public var meansNoDaemon: Bool {
+        if meansNoBus { return true }
+        return switch name {
+        case BusError.serviceUnknown, BusError.nameHasNoOwner, "org.freedesktop.DBus.Error.TimedOut", "org.freedesktop.systemd1.NoSuchUnit",
+            "org.freedesktop.systemd1.UnitMasked", "org.freedesktop.systemd1.LoadFailed":
+            true
+        default: name.hasPrefix("org.freedesktop.DBus.Error.Spawn.")
+        }
+    }
+
+    /// What a command that got this error says and exits with.
+    public var commandFailure: CommandFailure {
+        if meansNoBus {
+            return CommandFailure(
+                message: "the system bus cannot be reached (\(oneLine)), and lightsoutd only by it. Is this a machine that runs systemd?",
+                status: ExitStatus.unavailable)
+        }
+        if meansNoDaemon {
+            return CommandFailure(
+                message: "lightsoutd cannot be reached (\(oneLine)). Start it with: systemctl start lightsoutd",
+                status: ExitStatus.unavailable)
+        }
+        return CommandFailure(message: oneLine, status: exitStatus)
+    }
+
+    private var exitStatus: Int32 {
+        switch name {
+        case BusError.accessDenied, BusError.interactiveAuthorizationRequired, "org.freedesktop.DBus.Error.AuthFailed",
+            BusError.notYours:
+            ExitStatus.notAllowed
+        case BusError.invalidArguments, BusError.noReport: ExitStatus.usage
+        case BusError.noSuchBackup, BusError.badConfiguration: ExitStatus.configuration
+        case BusError.alreadyRunning, BusError.notRunning, BusError.reportInUse, BusError.operationInProgress,
+            "org.freedesktop.DBus.Error.LimitsExceeded":
+            ExitStatus.tryLater
+        default: ExitStatus.unavailable
+        }
+    }
+
+    /// What came over the bus, fit for one line of a terminal.
+    private var oneLine: String { description.escapedForTerminal }
+}
+
+nonisolated extension BusError {
+    /// A report under a name that another process has open.
+    static let reportInUse = "org.lightsout1.ReportInUse"
+    /// Progress or a result under a name that nothing is open under.
+    static let noReport = "org.lightsout1.NoReport"
+    /// A report about a run, or a reported backup, of somebody else's.
+    static let notYours = "org.lightsout1.NotYours"
+}

@@ -1,0 +1,210 @@
+import Glibc
+public import LightsOutCore
+import LightsOutRunner
+import Systemd
+
+/// `lightsout start`: starts a backup's unit, through the daemon or, without it, through systemd itself, and follows the
+/// run to its end. The run is the unit's: nothing that happens to us happens to it.
+public final class StartCommand {
+    private let name: BackupName
+    private let surroundings: Surroundings
+    private let client: ServiceClient
+    private let loop: EventLoop
+    private var registrations: [BusSlot] = []
+    private var sources: [EventSource] = []
+    private var line: ProgressLine
+    private var failure: CommandFailure?
+
+    public init(_ name: BackupName, _ surroundings: Surroundings) throws(CommandFailure) {
+        self.name = name
+        self.surroundings = surroundings
+        client = try .connect()
+        line = ProgressLine(name: name, startedAt: Clock.monotonic, output: surroundings.output)
+        do throws(SystemError) { loop = try EventLoop() } catch {
+            throw CommandFailure(message: error.description, status: ExitStatus.unavailable)
+        }
+    }
+
+    /// Starts the backup and leaves it to itself.
+    public func runWithoutWaiting() throws(CommandFailure) {
+        try start()
+        try surroundings.output.write("\(name) is started. Its result will be in: lightsout history \(name)")
+    }
+
+    /// Starts the backup and waits for its end.
+    /// - Returns: the exit status that its result has.
+    public func run() throws(CommandFailure) -> Int32 {
+        do throws(BusError) {
+            do throws(SystemError) { try client.bus.attach(to: loop) } catch { throw BusError(error) }
+            // systemd sends its signals to those who asked for them only.
+            try client.bus.call(.systemd1, "Subscribe", timeout: 10_000_000)
+            try listen()
+        } catch { throw error.commandFailure }
+        defer { client.bus.detach() }
+        try start()
+        let status: Int32
+        do throws(SystemError) {
+            try handleInterrupt()
+            if surroundings.output.isTerminal { try drawEverySecond() }
+            status = try loop.run()
+        } catch { throw CommandFailure(message: error.description, status: ExitStatus.unavailable) }
+        if let failure { throw failure }
+        return status
+    }
+
+    // MARK: Starting
+
+    private func start() throws(CommandFailure) {
+        do throws(BusError) {
+            try client.call("StartBackup", interactive: ServiceClient.mayAsk) { (message) throws(BusError) in
+                try message.append(name.text)
+            }
+        } catch {
+            guard error.meansNoDaemon else { throw error.commandFailure }
+            try startUnit()
+        }
+    }
+
+    private func startUnit() throws(CommandFailure) {
+        do throws(BusError) {
+            // systemd would join a start that is under way, and we would wait for somebody else's run.
+            if try unitProperty("ActiveState", of: "Unit") == "activating" {
+                throw BusError(name: BusError.alreadyRunning, message: "\(name) is running already. See: lightsout status \(name)")
+            }
+            try client.bus.call(.systemd1, "StartUnit", timeout: 180_000_000, interactive: ServiceClient.mayAsk) {
+                (message) throws(BusError) in
+                try message.append(name.unit)
+                try message.append("replace")
+            }
+        } catch { throw error.commandFailure }
+    }
+
+    // MARK: Following
+
+    private func listen() throws(BusError) {
+        registrations.append(
+            try client.bus.match(
+                "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved',arg2='\(name.unit)'"
+            ) { [unowned self] message in
+                guard (try? message.readUInt32()) != nil, (try? message.readObjectPath()) != nil,
+                    (try? message.readString()) == name.unit, let result = try? message.readString()
+                else { return }
+                jobEnded(result)
+            })
+        guard let path = BusConnection.path(of: name) else { return }
+        registrations.append(
+            try client.bus.match(
+                "type='signal',sender='\(BusConnection.name)',path='\(path)',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='\(BusConnection.backupInterface)'"
+            ) { [unowned self] message in
+                guard (try? message.readString()) != nil, let change = try? StandingChange(message) else { return }
+                line.take(change)
+                draw()
+            })
+        registrations.append(
+            try client.bus.onDisconnect { [unowned self] in
+                fail("the system bus is gone; \(name) goes on. Its result will be in: lightsout history \(name)")
+            })
+    }
+
+    /// The unit's start job is over, and with it, for a unit of type oneshot, the run.
+    private func jobEnded(_ result: String) {
+        line.clear()
+        switch result {
+        case "done", "failed": end(exitStatusOfUnit())
+        case "canceled": end(RunResult.aborted.exitStatus)
+        default: fail("systemd does not start \(name): its start job was \(result.escapedForTerminal)")
+        }
+    }
+
+    private func fail(_ message: String) {
+        failure = CommandFailure(message: message, status: ExitStatus.unavailable)
+        loop.exit(ExitStatus.unavailable)
+    }
+
+    private func end(_ status: Int32) {
+        let span = TimeSpan(microseconds: Clock.monotonic - line.startedAt).forPeople
+        let outcome = RunEnd(status: status, state: RunStateStore(directory: surroundings.directories.state).peek(name))
+        let output = surroundings.output
+        // Where the output cannot be written, the exit status still tells.
+        try? output.write(
+            "\(name): \(output.styled(outcome.word, outcome.style)) after \(span)\(outcome.reason.map { ": " + $0 } ?? "")")
+        loop.exit(status)
+    }
+
+    /// What the unit's main process, `lightsout run`, exited with (org.freedesktop.systemd1(5)).
+    private func exitStatusOfUnit() -> Int32 {
+        guard let path = unitPath else { return RunResult.unknown.exitStatus }
+        let unit = Bus.Address("org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Service")
+        func number(_ property: String) -> Int32? {
+            try? client.bus.property(unit, property, "i", timeout: 10_000_000) { (message) throws(BusError) in
+                try message.readInt32()
+            }
+        }
+        // CLD_EXITED of waitid(2); anything else is a signal, or no process at all.
+        guard number("ExecMainCode") == 1, let status = number("ExecMainStatus") else {
+            return RunResult.aborted.exitStatus
+        }
+        return status
+    }
+
+    private var unitPath: String? { Bus.path("/org/freedesktop/systemd1/unit", encoding: name.unit) }
+
+    private func unitProperty(_ property: String, of interface: String) throws(BusError) -> String {
+        guard let path = unitPath else { return "" }
+        let unit = Bus.Address("org.freedesktop.systemd1", path, "org.freedesktop.systemd1.\(interface)")
+        return try client.bus.property(unit, property, "s", timeout: 10_000_000) { (message) throws(BusError) in
+            try message.readString()
+        }
+    }
+
+    // MARK: The terminal
+
+    /// Ctrl-C ends the waiting, never the backup.
+    private func handleInterrupt() throws(SystemError) {
+        sources.append(
+            try loop.onSignal(SIGINT) { [unowned self] _ in
+                line.clear()
+                StandardError.say(
+                    "\(name) goes on. Its result will be in: lightsout history \(name). To end it: lightsout stop \(name)")
+                loop.exit(128 + SIGINT)
+            })
+    }
+
+    private func drawEverySecond() throws(SystemError) {
+        draw()
+        let timer = try loop.after(1_000_000) { [unowned self] in
+            draw()
+            try? sources.last?.rearm(at: Clock.monotonic + 1_000_000)
+        }
+        sources.append(timer)
+    }
+
+    private func draw() { line.draw(at: Clock.monotonic) }
+}
+
+/// How a run ended, as the exit status of its unit and the state file tell it.
+struct RunEnd {
+    let word: String
+    let style: Style
+    let reason: String?
+
+    /// - Parameter state: the last run's; it is believed where it tells of the same result.
+    init(status: Int32, state: RunState?) {
+        guard status != ExitStatus.tryLater else {
+            word = "not run"
+            style = .warning
+            reason = "another run is under way"
+            return
+        }
+        if let outcome = state?.outcome, outcome.result.exitStatus == status {
+            word = outcome.result.rawValue
+            style = outcome.result.style
+            reason = outcome.reason?.escapedForTerminal
+            return
+        }
+        let result = RunResult.allCases.first { $0.exitStatus == status } ?? .unknown
+        word = result.rawValue
+        style = result.style
+        reason = nil
+    }
+}

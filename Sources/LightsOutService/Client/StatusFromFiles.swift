@@ -1,0 +1,70 @@
+import Glibc
+import LightsOutCore
+import LightsOutRunner
+import Systemd
+
+/// How the backups stand as far as files and journal tell: for the time when the daemon is down.
+struct StatusFromFiles {
+    let directories: Directories
+    let trust: RecordTrust
+    let now: Timestamp
+
+    /// All backups that the configuration, a script or a run makes known, by name.
+    func statuses() -> [BackupStatus] {
+        let reading = ConfigurationLoader.load(directories)
+        // Where the configuration is at fault the scripts and the runs of the past still are there.
+        let catalogue = BackupCatalogue(reading.configuration ?? Configuration(), directories: directories)
+        let store = RunStateStore(directory: directories.state)
+        let names = Set(catalogue.backups.keys).union(store.backups())
+        return names.sorted().map { name in status(of: name, catalogue.backups[name], store) }
+    }
+
+    private func status(of name: BackupName, _ backup: BackupConfiguration?, _ store: RunStateStore) -> BackupStatus {
+        var view = BackupView(
+            description: backup?.settings.description ?? "", state: .idle, wake: backup?.settings.wake ?? false,
+            isStale: false)
+        // What holds the lock is newer than what is on the disk, but only root may look at it.
+        let look = RunExclusion.look(at: name, runtimeDirectory: directories.runtime)
+        let state = look.state ?? store.peek(name)
+        switch state?.phase {
+        case .ended(let outcome, let time, _)?:
+            view.lastResult = outcome.result
+            view.lastFinished = time
+        case .running(let boot, let pid)?:
+            if look.isHeld || isAlive(pid, boot: boot) {
+                view.state = .running
+                view.since = state?.started
+                view.trigger = state?.trigger
+            } else {
+                view.lastResult = .aborted
+                view.problem = "its last run was cut off"
+            }
+        case nil:
+            fillFromJournal(name, &view)
+        }
+        if view.lastStarted == nil { view.lastStarted = state?.started }
+        if let limit = backup?.settings.staleAfter, !limit.isInfinite, let success = state?.lastSuccess,
+            now.since(success) > limit
+        {
+            view.isStale = true
+            view.problem = view.problem ?? "no success for \(now.since(success).forPeople)"
+        }
+        return BackupStatus(name: name, view: view)
+    }
+
+    /// A pid alone proves nothing; a process of that number that is one of ours, in the boot named, is the runner.
+    private func isAlive(_ pid: Int32, boot: String) -> Bool {
+        guard boot == (try? Identity.boot()), let file = try? Descriptor.open("/proc/\(pid)/comm", O_RDONLY),
+            let name = try? file.readAll(limit: 64)
+        else { return false }
+        return name.elementsEqual("lightsout\n".utf8)
+    }
+
+    private func fillFromJournal(_ name: BackupName, _ view: inout BackupView) {
+        let reader = HistoryReader(trust: trust)
+        guard let entry = try? reader.entries(.init(backup: name, limit: 1)).first else { return }
+        view.lastResult = entry.result
+        view.lastStarted = entry.started
+        view.lastFinished = entry.finished
+    }
+}
