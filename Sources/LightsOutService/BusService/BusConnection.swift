@@ -16,6 +16,7 @@ final class BusConnection {
     private unowned let daemon: Daemon
     private var registrations: [BusRegistration] = []
     private var slots: [BusSlot] = []
+    private var nameRequest: BusSlot?
     /// Calls to systemd that are under way for somebody else's call.
     var pending: [UInt64: BusSlot] = [:]
     private var nextPending: UInt64 = 0
@@ -23,14 +24,15 @@ final class BusConnection {
     private var changed: Set<BackupName> = []
     private var teller: EventSource?
 
-    /// Connects, offers the objects and takes the name, in this order: who sees the name finds the objects.
+    /// Connects, offers the objects and asks for the name, in this order: who sees the name finds the objects. Nothing
+    /// waits for the bus; what is called before it has answered is sent when it has.
     init(_ daemon: Daemon) throws(BusError) {
         self.daemon = daemon
         do throws(SystemError) {
             bus = try Bus.system()
             try bus.attach(to: daemon.loop)
         } catch { throw BusError(error) }
-        units = try BackupUnits(bus)
+        units = try BackupUnits(bus) { [unowned daemon] error in daemon.systemdIsMute(error) }
         authorization = Authorization(bus)
         slots.append(try bus.onDisconnect { [unowned daemon] in daemon.busWasLost() })
         registrations = [
@@ -41,7 +43,10 @@ final class BusConnection {
                 exists: { [unowned daemon] path in Self.backup(at: path).map { daemon.backups[$0] != nil } ?? false },
                 children: { [unowned daemon] in daemon.backups.keys.compactMap { Self.path(of: $0) } }),
         ]
-        try bus.requestName(Self.name)
+        nameRequest = try bus.requestNameAsync(Self.name) { [unowned self, unowned daemon] answer in
+            nameRequest = nil
+            daemon.nameWasAnswered(answer)
+        }
     }
 
     isolated deinit { bus.close() }

@@ -76,10 +76,15 @@ extension Daemon {
             log.write(.notice("why it runs cannot be passed on: \(error)", backup: name, priority: .warning))
         }
         starting.insert(name)
+        ask(units, toStart: name)
+        return nil
+    }
+
+    private func ask(_ units: BackupUnits, toStart name: BackupName) {
         units.start(name) { [unowned self] end in
             tracker.look(at: name)
             guard starting.remove(name) != nil else { return }
-            note.withdraw(for: name)
+            TriggerNote(runtimeDirectory: directories.runtime).withdraw(for: name)
             let why: String =
                 switch end {
                 case .refused(let reason): reason
@@ -88,7 +93,16 @@ extension Daemon {
             log.write(.notice("it could not be started: \(why)", backup: name, priority: .error))
             carryOut(scheduler.startRefused(name, .failed(why), now: now))
         }
-        return nil
+    }
+
+    /// The bus was lost, and with it the answers to what was asked on it. Who has not been seen to run is asked for
+    /// again; where systemd is about to start it, that joins the start under way.
+    func askAgainForStarts() {
+        guard let units = bus?.units else { return }
+        for name in starting {
+            tracker.look(at: name)
+            if starting.contains(name) { ask(units, toStart: name) }
+        }
     }
 
     // MARK: Requirements

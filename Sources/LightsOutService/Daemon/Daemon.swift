@@ -35,6 +35,7 @@ public final class Daemon {
     private var timer: EventSource?
     private var reconnect: EventSource?
     private var reconnectDelay: UInt64 = 0
+    private var isReady = false
 
     /// - Parameter directories: where configuration, state and runtime files are.
     public init(directories: Directories) throws(SystemError) {
@@ -52,13 +53,14 @@ public final class Daemon {
         try handleSignals()
         let now = self.now
         tracker.onEvent = { [unowned self] event in handle(event) }
-        let found = takeStock()
-        load(found, now: now)
-        connectToBus()
-        try watchClockAndZone()
         requirements.onChange = { [unowned self] in recheckWaiting() }
+        let found = takeStock()
+        // First the bus: what is due now is started now.
+        connectToBus()
+        load(found, now: now)
+        try watchClockAndZone()
         try loop.answerWatchdog()
-        ServiceManager.ready(status: statusLine)
+        if bus == nil { becomeReady() }
         let status = try loop.run()
         ServiceManager.stopping(status: "Stopping; running backups go on")
         return status
@@ -150,6 +152,7 @@ public final class Daemon {
         do throws(BusError) {
             bus = try BusConnection(self)
             reconnectDelay = 0
+            askAgainForStarts()
         } catch {
             if reconnectDelay == 0 {
                 log.write(
@@ -163,7 +166,32 @@ public final class Daemon {
     func busWasLost() {
         bus = nil
         log.write(.notice("the connection to the system bus was lost; connecting again", priority: .notice))
+        becomeReady()
         connectLater()
+    }
+
+    /// Says that start-up is done, once: when our name is on the bus, or the bus cannot be had.
+    private func becomeReady() {
+        guard !isReady else { return }
+        isReady = true
+        ServiceManager.ready(status: statusLine)
+    }
+
+    func nameWasAnswered(_ answer: Result<Void, BusError>) {
+        if case .failure(let error) = answer {
+            log.write(
+                .notice(
+                    "the bus name \(BusConnection.name) cannot be had: \(error). The schedule holds, but neither lightsout nor other programs reach it",
+                    priority: .error))
+        }
+        becomeReady()
+    }
+
+    func systemdIsMute(_ error: BusError) {
+        log.write(
+            .notice(
+                "systemd does not tell what becomes of its jobs: \(error). A backup that it cannot start is not tried again before it is next due",
+                priority: .warning))
     }
 
     private func connectLater() {

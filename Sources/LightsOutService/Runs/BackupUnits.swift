@@ -13,27 +13,37 @@ final class BackupUnits {
     }
 
     private let bus: Bus
-    private var jobs: [BackupName: [BusSlot]] = [:]
+    private var subscription: BusSlot?
+    private var starts: [UInt64: [BusSlot]] = [:]
+    private var startCount: UInt64 = 0
 
-    /// - Parameter bus: attached to the loop.
-    init(_ bus: Bus) throws(BusError) {
+    /// - Parameters:
+    ///   - bus: attached to the loop.
+    ///   - unheard: told where systemd will send no signals, so that the end of a start job is not seen.
+    init(_ bus: Bus, unheard: @escaping (BusError) -> Void) throws(BusError) {
         self.bus = bus
         // systemd sends its signals to those who asked for them only.
-        _ = try bus.call(.systemd1, "Subscribe", timeout: 5_000_000)
+        subscription = try bus.callAsync(.systemd1, "Subscribe") { [unowned self] reply in
+            subscription = nil
+            if case .failure(let error) = reply { unheard(error) }
+        }
     }
 
     /// Starts the unit of `backup`; `then` is told once, when it is refused or its job is over, `accepted` before that,
-    /// when systemd has taken the job.
+    /// when systemd has taken the job. A unit that is starting already is not started again: systemd joins the two jobs.
     func start(
         _ backup: BackupName, then: @escaping (StartEnd) -> Void, accepted: @escaping () -> Void = {}
     ) {
         let unit = backup.unit
+        startCount += 1
+        let key = startCount
         let finish = { [unowned self] (end: StartEnd) in
-            guard jobs.removeValue(forKey: backup) != nil else { return }
+            guard starts.removeValue(forKey: key) != nil else { return }
             then(end)
         }
+        starts[key] = []
         do throws(BusError) {
-            // arg2 is the unit: we hear of this job and no other.
+            // arg2 is the unit: we hear of its jobs and no others.
             let removed = try bus.matchAsync(
                 "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved',arg2='\(unit)'"
             ) { message in
@@ -54,11 +64,8 @@ final class BackupUnits {
                 case .failure(let error): finish(.refused(error.description))
                 }
             }
-            jobs[backup] = [removed, call]
-        } catch {
-            jobs[backup] = []
-            finish(.refused(error.description))
-        }
+            starts[key] = [removed, call]
+        } catch { finish(.refused(error.description)) }
     }
 
     /// Stops the unit of `backup`; `then` is told what systemd answered.

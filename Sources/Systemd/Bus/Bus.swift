@@ -153,7 +153,7 @@ public final class Bus {
         return message
     }
 
-    private static func answer(_ message: OpaquePointer?) -> Result<BusMessage, BusError> {
+    static func answer(_ message: OpaquePointer?) -> Result<BusMessage, BusError> {
         if let error = sd_bus_message_get_error(message) {
             return .failure(BusError(error, result: -EIO, operation: "call a method"))
         }
@@ -207,11 +207,6 @@ public final class Bus {
     }
 
     // MARK: Serving
-
-    /// Asks for a well-known name and waits for it (sd_bus_request_name(3)).
-    public func requestName(_ name: String) throws(BusError) {
-        try checkBus(sd_bus_request_name(raw, name, 0), "own the bus name \(name)")
-    }
 
     /// Tells listeners that `names`, properties of `interface` at `path`, have changed.
     public func emitPropertiesChanged(_ path: String, _ interface: String, _ names: [String]) throws(BusError) {
