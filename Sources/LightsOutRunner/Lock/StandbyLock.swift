@@ -65,11 +65,11 @@ public final class StandbyLock {
                     saidThatItWaits = true
                     try waitForEndOfSleep(shouldStop: shouldStop)
                     continue
-                case let name where Self.meansNobodyThere(name):
+                case _ where isThere(after: error):
+                    return .refused(error.description)
+                default:
                     reason = error.message.isEmpty ? error.name : error.message
                     disconnect()
-                default:
-                    return .refused(error.description)
                 }
             }
             guard !patience.isEmpty else { return .unavailable(reason) }
@@ -135,17 +135,10 @@ public final class StandbyLock {
         isAttached = false
     }
 
-    /// Errors that say that the bus or logind is not there, by name: the words differ between versions.
-    private static func meansNobodyThere(_ name: String) -> Bool {
-        switch name {
-        case BusError.serviceUnknown, BusError.nameHasNoOwner, BusError.noReply, BusError.timeout,
-            BusError.disconnected, "org.freedesktop.DBus.Error.NoServer", "org.freedesktop.DBus.Error.FileNotFound",
-            "org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.IOError",
-            "System.Error.ECONNRESET", "System.Error.ENOTCONN", "System.Error.EPIPE", "System.Error.ECONNREFUSED":
-            true
-        default:
-            name.hasPrefix("org.freedesktop.systemd1.") || name.hasPrefix("org.freedesktop.DBus.Error.Spawn")
-        }
+    /// Whether an error came from a logind that answers. Of one that cannot be started the error may have any name.
+    private func isThere(after error: BusError) -> Bool {
+        guard let bus, bus.isOpen, ![BusError.noReply, BusError.timeout].contains(error.name) else { return false }
+        return (try? Logind(bus).isRunning(timeout: 5_000_000)) == true
     }
 
     /// Returns when logind says that the sleep is over, and after a quarter of a second in any case: the signal may

@@ -42,6 +42,14 @@ public struct Logind {
         return try reply.readDescriptor()
     }
 
+    /// Whether there is a logind on the bus; asking does not start one.
+    public func isRunning(timeout: UInt64 = 0) throws(BusError) -> Bool {
+        let reply = try bus.call(.bus, "NameHasOwner", timeout: timeout) { (message) throws(BusError) in
+            try message.append(Bus.Address.login1.destination)
+        }
+        return try reply.readBool()
+    }
+
     /// Every lock that is held now.
     public func inhibitors(timeout: UInt64 = 0) throws(BusError) -> [Inhibitor] {
         Self.readInhibitors(try bus.call(.login1, "ListInhibitors", timeout: timeout))
