@@ -115,15 +115,21 @@ public final class ScriptProcess {
         case outsideUnit
     }
 
+    /// The script comes first: else it may see its own command end, and exit before the signal reaches it.
     public func signal(_ signal: Int32, to reach: Reach = .all) {
-        for pid in processes where reach == .all || Identity.unit(of: pid) != unit { kill(pid, signal) }
+        var others = processes
+        for pid in [others.remove(pid)].compactMap({ $0 }) + others
+        where reach == .all || Identity.unit(of: pid) != unit {
+            kill(pid, signal)
+        }
     }
 
     /// Ends them all, whatever they do; ``isOver`` says when it is done.
     public func killAll() {
         isKilling = true
-        group?.killAll()
         signal(SIGKILL)
+        group?.killAll()
+        // Who left the cgroup and forked meanwhile is met again when a child ends.
     }
 
     private var isKilling = false
