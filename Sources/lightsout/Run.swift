@@ -15,7 +15,11 @@ struct Run: ParsableCommand {
     @Argument(help: "The backup's name, as in NAME_backup.")
     var name: String
 
-    func run() throws {
+    func run() throws { try Self.run(name) }
+
+    /// Runs the backup called `name`.
+    /// - Throws: `ExitCode`, the run's exit status, or a ``CommandFailure``.
+    static func run(_ name: String) throws -> Never {
         try MainActor.assumeIsolated {
             let backup = try BackupName.argument(name)
             let directories = Directories.ofThisProcess
