@@ -7,18 +7,12 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct failure {
-    int step;
-    int error;
-};
-
-/* Every signal as a fresh process has it: nothing ignored, nothing blocked. Ours are blocked for signalfd. */
+/* Every signal as a fresh process has it: nothing ignored, nothing blocked. */
 static void reset_signals(void) {
     struct sigaction action = {.sa_handler = SIG_DFL};
     for (int signal = 1; signal < NSIG; signal++)
@@ -28,7 +22,7 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Nothing above 2 survives exec; the pipe that reports a failure must live until then, so it is marked, not closed. */
+/* Nothing above 2 survives exec. */
 static int close_all_on_exec(void) {
     if (syscall(SYS_close_range, 3U, UINT_MAX, (unsigned) CLOSE_RANGE_CLOEXEC) == 0)
         return 0;
@@ -55,9 +49,11 @@ static enum lo_spawn_step set_up_and_exec(const struct lo_spawn_request *request
         close_all_on_exec() < 0)
         return LO_SPAWN_DESCRIPTORS;
 
+    /* The system calls themselves: the library's functions would tell them to the threads of the memory we share. */
     if (request->change_user &&
-        (setgroups(request->group_count, request->groups) < 0 || setresgid(request->gid, request->gid, request->gid) < 0 ||
-         setresuid(request->uid, request->uid, request->uid) < 0))
+        (syscall(SYS_setgroups, request->group_count, request->groups) < 0 ||
+         syscall(SYS_setresgid, request->gid, request->gid, request->gid) < 0 ||
+         syscall(SYS_setresuid, request->uid, request->uid, request->uid) < 0))
         return LO_SPAWN_USER;
 
     /* After the change of user, which clears it. The parent may have died before the call. */
@@ -75,46 +71,33 @@ static enum lo_spawn_step set_up_and_exec(const struct lo_spawn_request *request
 }
 
 pid_t lo_spawn(const struct lo_spawn_request *request, enum lo_spawn_step *failed_step) {
-    int report[2];
-    *failed_step = LO_SPAWN_FORK;
-    if (pipe2(report, O_CLOEXEC) < 0)
-        return -errno;
+    /* No handler of ours may run in the child, on our memory; set_up_and_exec unblocks when they are reset. */
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
 
+    /* vfork(2): the child works on our memory while we stand still, until exec or its end. Nothing is copied, and what
+     * failed in it can be read here. */
+    volatile enum lo_spawn_step step = LO_SPAWN_FORK;
+    volatile int error = 0;
     pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid < 0) {
-        int error = errno;
-        close(report[0]);
-        close(report[1]);
-        return -error;
-    }
-
+    pid_t pid = vfork();
     if (pid == 0) {
-        struct failure failure;
-        failure.step = set_up_and_exec(request, parent);
-        failure.error = errno;
-        /* A parent that is gone needs no report. */
-        ssize_t ignored = write(report[1], &failure, sizeof failure);
-        (void) ignored;
+        step = set_up_and_exec(request, parent);
+        error = errno;
         _exit(127);
     }
+    if (pid < 0)
+        error = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (error == 0)
+        return pid;
 
-    close(report[1]);
-    struct failure failure;
-    ssize_t got;
-    do
-        got = read(report[0], &failure, sizeof failure);
-    while (got < 0 && errno == EINTR);
-    close(report[0]);
-    if (got == 0)
-        return pid; /* exec closed the pipe */
-
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    if (got != (ssize_t) sizeof failure)
-        return -EIO;
-    *failed_step = failure.step;
-    return -failure.error;
+    *failed_step = step;
+    if (pid > 0)
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    return -error;
 }
 
 pid_t lo_reap(int *by_signal, int *status) {
