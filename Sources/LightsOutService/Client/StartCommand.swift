@@ -83,9 +83,7 @@ public final class StartCommand {
 
     private func listen() throws(BusError) {
         registrations.append(
-            try client.bus.match(
-                "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved',arg2='\(name.unit)'"
-            ) { [unowned self] message in
+            try client.bus.match(BackupUnits.jobRemovedRule) { [unowned self] message in
                 guard (try? message.readUInt32()) != nil, (try? message.readObjectPath()) != nil,
                     (try? message.readString()) == name.unit, let result = try? message.readString()
                 else { return }
