@@ -7,10 +7,16 @@ import Systemd
 /// The command's entry: parses, runs, and turns every error into one line and its exit status.
 let arguments = Array(CommandLine.arguments.dropFirst())
 do {
-    // Scripts report often: they do not wait for a parser of everything else.
+    // ArgumentParser takes longer than the rest of our start together. Scripts report often, and the units' runs should
+    // cost next to nothing: these two do without it.
     if ReportArguments.describe(arguments) {
         try Report(try ReportArguments(arguments)).send()
         Glibc.exit(0)
+    }
+    if arguments.count == 2, arguments[0] == "run", !arguments[1].hasPrefix("-") {
+        var run = Run()
+        run.name = arguments[1]
+        try run.run()
     }
     var command = try Lightsout.parseAsRoot(arguments)
     try command.run()
