@@ -60,6 +60,10 @@ let package = Package(
         .testTarget(
             name: "LightsOutServiceTests", dependencies: ["LightsOutService", "LightsOutCore"],
             swiftSettings: mainThread),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["lightsout", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: pure),
         .testTarget(name: "MachineTests", dependencies: ["LightsOutCore"], exclude: ["machine"], swiftSettings: pure),
     ]
 )

@@ -13,7 +13,7 @@ struct Calendar: Command {
     @Option(name: [.customShort("n"), .customLong("iterations")], help: "Show so many elapses.")
     var count = 5
 
-    @Option(help: ArgumentHelp("Show the elapses after this time instead of now.", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Show the elapses after this time instead of now.", valueName: "time"))
     var baseTime: String?
 
     @OptionGroup var json: JSONOption

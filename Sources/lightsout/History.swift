@@ -17,7 +17,9 @@ struct History: Command {
     @Option(name: [.customShort("n"), .customLong("lines")], help: "Show at most so many results.")
     var count = 20
 
-    @Option(help: ArgumentHelp("Show results from then on, such as \"yesterday\", \"-2h\" or \"2026-11-24 02:30\".", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Show results from then on, such as \"yesterday\", \"-2h\" or \"2026-11-24 02:30\".", valueName: "time"))
     var since: String?
 
     @Option(

@@ -7,12 +7,12 @@ import Systemd
 /// The command's entry: parses, runs, and turns every error into one line and its exit status.
 let arguments = Array(CommandLine.arguments.dropFirst())
 do {
-    // Scripts report often: they do not wait for a parser of everything else.
+    // ArgumentParser takes longer than the rest of our start together. Scripts report often, and the units' runs should
+    // cost next to nothing: these two do without it.
     if ReportArguments.describe(arguments) {
         try Report(try ReportArguments(arguments)).send()
         Glibc.exit(0)
     }
-    // Nor does what the unit calls: of a short run the parser would be a fifth.
     if arguments.count == 2, arguments[0] == "run", !arguments[1].hasPrefix("-") {
         try Run.run(arguments[1])
     }

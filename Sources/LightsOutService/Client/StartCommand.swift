@@ -14,10 +14,15 @@ public final class StartCommand {
     private var sources: [EventSource] = []
     private var line: ProgressLine
     private var failure: CommandFailure?
+    /// The last run before ours, by the state file.
+    private let runBefore: RunIdentifier?
+    private let store: RunStateStore
 
     public init(_ name: BackupName, _ surroundings: Surroundings) throws(CommandFailure) {
         self.name = name
         self.surroundings = surroundings
+        store = RunStateStore(directory: surroundings.directories.state)
+        runBefore = store.peek(name)?.run
         client = try .connect()
         line = ProgressLine(name: name, startedAt: Clock.monotonic, output: surroundings.output)
         do throws(SystemError) { loop = try EventLoop() } catch {
@@ -83,9 +88,7 @@ public final class StartCommand {
 
     private func listen() throws(BusError) {
         registrations.append(
-            try client.bus.match(
-                "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved',arg2='\(name.unit)'"
-            ) { [unowned self] message in
+            try client.bus.match(BackupUnits.jobRemovedRule) { [unowned self] message in
                 guard (try? message.readUInt32()) != nil, (try? message.readObjectPath()) != nil,
                     (try? message.readString()) == name.unit, let result = try? message.readString()
                 else { return }
@@ -110,41 +113,39 @@ public final class StartCommand {
     private func jobEnded(_ result: String) {
         line.clear()
         switch result {
-        case "done", "failed": end(exitStatusOfUnit())
-        case "canceled": end(RunResult.aborted.exitStatus)
+        case "done", "failed", "canceled": end(RunEnd(state: stateOfOurRun, exitStatus: exitStatusOfUnit, job: result))
         default: fail("systemd does not start \(name): its start job was \(result.escapedForTerminal)")
         }
     }
+
+    /// What the runner wrote at its end; nil where it wrote nothing.
+    private var stateOfOurRun: RunState? { store.peek(name).flatMap { $0.run == runBefore ? nil : $0 } }
 
     private func fail(_ message: String) {
         failure = CommandFailure(message: message, status: ExitStatus.unavailable)
         loop.exit(ExitStatus.unavailable)
     }
 
-    private func end(_ status: Int32) {
+    private func end(_ end: RunEnd) {
         let span = TimeSpan(microseconds: Clock.monotonic - line.startedAt).forPeople
-        let outcome = RunEnd(status: status, state: RunStateStore(directory: surroundings.directories.state).peek(name))
         let output = surroundings.output
         // Where the output cannot be written, the exit status still tells.
         try? output.write(
-            "\(name): \(output.styled(outcome.word, outcome.style)) after \(span)\(outcome.reason.map { ": " + $0 } ?? "")")
-        loop.exit(status)
+            "\(name): \(output.styled(end.word, end.style)) after \(span)\(end.reason.map { ": " + $0 } ?? "")")
+        loop.exit(end.status)
     }
 
-    /// What the unit's main process, `lightsout run`, exited with (org.freedesktop.systemd1(5)).
-    private func exitStatusOfUnit() -> Int32 {
-        guard let path = unitPath else { return RunResult.unknown.exitStatus }
+    /// What the unit's main process, `lightsout run`, exited with (org.freedesktop.systemd1(5)); nil where a signal ended
+    /// it, and where systemd has forgotten it already, as it does where nothing failed.
+    private var exitStatusOfUnit: Int32? {
+        guard let path = unitPath else { return nil }
         let unit = Bus.Address("org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Service")
         func number(_ property: String) -> Int32? {
             try? client.bus.property(unit, property, "i", timeout: 10_000_000) { (message) throws(BusError) in
                 try message.readInt32()
             }
         }
-        // CLD_EXITED of waitid(2); anything else is a signal, or no process at all.
-        guard number("ExecMainCode") == 1, let status = number("ExecMainStatus") else {
-            return RunResult.aborted.exitStatus
-        }
-        return status
+        return number("ExecMainCode") == Int32(CLD_EXITED) ? number("ExecMainStatus") : nil
     }
 
     private var unitPath: String? { Bus.path("/org/freedesktop/systemd1/unit", encoding: name.unit) }
@@ -182,29 +183,38 @@ public final class StartCommand {
     private func draw() { line.draw(at: Clock.monotonic) }
 }
 
-/// How a run ended, as the exit status of its unit and the state file tell it.
-struct RunEnd {
+/// How a run ended that was waited for: told by its state file, else by its unit, else by its start job.
+nonisolated struct RunEnd: Hashable {
     let word: String
     let style: Style
     let reason: String?
+    /// What `lightsout start` exits with.
+    let status: Int32
 
-    /// - Parameter state: the last run's; it is believed where it tells of the same result.
-    init(status: Int32, state: RunState?) {
-        guard status != ExitStatus.tryLater else {
-            word = "not run"
-            style = .warning
-            reason = "another run is under way"
-            return
+    /// - Parameters:
+    ///   - state: of the run itself, where it could be written.
+    ///   - exitStatus: of the unit's main process, where it exited and systemd still knows.
+    ///   - job: what became of the unit's start job: `done`, `failed` or `canceled`.
+    init(state: RunState?, exitStatus: Int32?, job: String) {
+        if let outcome = state?.outcome {
+            self.init(outcome.result, outcome.reason)
+        } else if exitStatus == ExitStatus.tryLater {
+            self.init("not run", .warning, "another run is under way", ExitStatus.tryLater)
+        } else if let exitStatus {
+            self.init(RunResult.allCases.first { $0.exitStatus == exitStatus } ?? .unknown, nil)
+        } else {
+            self.init(job == "done" ? .success : job == "canceled" ? .aborted : .failed, nil)
         }
-        if let outcome = state?.outcome, outcome.result.exitStatus == status {
-            word = outcome.result.rawValue
-            style = outcome.result.style
-            reason = outcome.reason?.escapedForTerminal
-            return
-        }
-        let result = RunResult.allCases.first { $0.exitStatus == status } ?? .unknown
-        word = result.rawValue
-        style = result.style
-        reason = nil
+    }
+
+    private init(_ result: RunResult, _ reason: String?) {
+        self.init(result.rawValue, result.style, reason?.escapedForTerminal, result.exitStatus)
+    }
+
+    private init(_ word: String, _ style: Style, _ reason: String?, _ status: Int32) {
+        self.word = word
+        self.style = style
+        self.reason = reason
+        self.status = status
     }
 }

@@ -29,6 +29,11 @@ final class BackupUnits {
         }
     }
 
+    /// The rule for the end of any job of systemd's. Which unit it is for must be looked up in the message: libsystemd
+    /// compares an `arg2` only where everything before it is text, and the first argument here is a number.
+    static let jobRemovedRule =
+        "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'"
+
     /// Starts the unit of `backup`; `then` is told once, when it is refused or its job is over, `accepted` before that,
     /// when systemd has taken the job. A unit that is starting already is not started again: systemd joins the two jobs.
     func start(
@@ -43,10 +48,7 @@ final class BackupUnits {
         }
         starts[key] = []
         do throws(BusError) {
-            // arg2 is the unit: we hear of its jobs and no others.
-            let removed = try bus.matchAsync(
-                "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved',arg2='\(unit)'"
-            ) { message in
+            let removed = try bus.matchAsync(Self.jobRemovedRule) { message in
                 guard (try? message.readUInt32()) != nil, (try? message.readObjectPath()) != nil,
                     (try? message.readString()) == unit, let result = try? message.readString()
                 else { return }
