@@ -23,8 +23,11 @@ struct Run: ParsableCommand {
         try MainActor.assumeIsolated {
             let backup = try BackupName.argument(name)
             let directories = Directories.ofThisProcess
-            let trigger = TriggerNote(runtimeDirectory: directories.runtime).take(for: backup) ?? .manual
-            let run = try BackupRun(backup, trigger: trigger, directories: directories)
+            let trigger = TriggerNote(runtimeDirectory: directories.runtime).take(for: backup)
+            // What is due runs by the configuration that made it due.
+            let run = try BackupRun(backup, trigger: trigger ?? .manual, directories: directories) {
+                trigger.flatMap { _ in AcceptedConfiguration(directories).read() } ?? ConfigurationLoader.load(directories)
+            }
             throw ExitCode(run.perform())
         }
     }

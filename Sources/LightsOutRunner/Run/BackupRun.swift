@@ -23,6 +23,7 @@ public final class BackupRun {
     /// What holds for the backup; the defaults until the configuration has been read.
     private var backup: BackupConfiguration
     private let directories: Directories
+    private let configuration: () -> ConfigurationReading
     private let run: RunIdentifier
     private let trigger: Trigger
     private let store: RunStateStore
@@ -39,10 +40,14 @@ public final class BackupRun {
     /// What keeps the result from being a plain success, such as a lock that logind refused.
     private var blemish: String?
 
-    public init(_ name: BackupName, trigger: Trigger, directories: Directories) throws(SystemError) {
+    /// - Parameter configuration: what to go by instead of the configuration's files as they are.
+    public init(
+        _ name: BackupName, trigger: Trigger, directories: Directories, configuration: (() -> ConfigurationReading)? = nil
+    ) throws(SystemError) {
         self.name = name
         backup = BackupConfiguration(name: name, directories: directories)
         self.directories = directories
+        self.configuration = configuration ?? { ConfigurationLoader.load(directories) }
         self.trigger = trigger
         isUnit = Identity.unit() == name.unit
         // In a shell of a desktop's unit `$INVOCATION_ID` is that unit's, and the same for every run.
@@ -129,7 +134,7 @@ public final class BackupRun {
     // MARK: The steps
 
     private func readConfiguration() throws(Refusal) -> BackupConfiguration {
-        switch ConfigurationLoader.load(directories).lookUp(name) {
+        switch configuration().lookUp(name) {
         case .named(let backup): return backup
         case .unnamed(let settings):
             let backup = BackupConfiguration(name: name, settings: settings, directories: directories)

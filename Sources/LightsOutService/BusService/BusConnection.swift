@@ -22,6 +22,8 @@ final class BusConnection {
     private var nextPending: UInt64 = 0
     /// Backups whose change is to be told in the next turn of the loop, once.
     private var changed: Set<BackupName> = []
+    /// How each backup stood when listeners were last told.
+    private var told: [BackupName: BackupView] = [:]
     private var teller: EventSource?
 
     /// Connects, offers the objects and asks for the name, in this order: who sees the name finds the objects. Nothing
@@ -76,8 +78,11 @@ final class BusConnection {
 
     private func tellChanges() {
         teller = nil
-        for backup in changed where daemon.backups[backup] != nil {
-            guard let path = Self.path(of: backup) else { continue }
+        for backup in changed {
+            // A reload looks at every backup, and changes few.
+            guard let view = daemon.view(of: backup), told.updateValue(view, forKey: backup) != view,
+                let path = Self.path(of: backup)
+            else { continue }
             try? bus.emitPropertiesChanged(path, Self.backupInterface, Self.changingProperties)
         }
         changed = []
@@ -89,6 +94,7 @@ final class BusConnection {
             if let path = Self.path(of: backup) { try? bus.emitObjectAdded(path) }
         }
         for backup in before.subtracting(after) {
+            told[backup] = nil
             guard let path = Self.path(of: backup) else { continue }
             // libsystemd lists the interfaces of objects that still are; this one is gone already.
             try? bus.emitSignal(Self.path, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved") {

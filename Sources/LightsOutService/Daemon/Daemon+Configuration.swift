@@ -7,37 +7,71 @@ import Systemd
 extension Daemon {
     /// Takes in everything at the start: configuration, memory, and what runs or ran.
     func load(_ found: [BackupName: (state: RunState, isRunning: Bool)], now: Timestamp) {
-        let reading = ConfigurationLoader.load(directories)
-        tell(reading.problems)
-        // There is no older configuration to keep: what is right in this one is used, and the rest is told.
-        configurationProblem = reading.hasErrors ? "part of the configuration is wrong, see: lightsout check" : nil
-        take(reading.usable)
+        take(configurationAtStart())
         runs = found.mapValues(\.state)
         let contents = readMemory()
         carryOut(
             scheduler.load(
                 plans(), memories: contents.memories, observed: found.compactMapValues(Self.observed),
                 pausedUntil: contents.pausedUntil, now: now))
+        Heap.giveBackFree()
+    }
+
+    /// The files, where nothing is wrong with them. Else, after a restart, what the daemon before us went by; else what is
+    /// right in the files.
+    private func configurationAtStart() -> Configuration {
+        let reading = ConfigurationLoader.load(directories, calendar: calendar)
+        tell(reading.problems)
+        if let configuration = reading.configuration {
+            accept(reading.files)
+            return configuration
+        }
+        if let accepted = AcceptedConfiguration(directories).read()?.configuration {
+            refuse(reading)
+            return accepted
+        }
+        configurationProblem = "part of the configuration is wrong, see: lightsout check"
+        return reading.usable
+    }
+
+    private var calendar: CalendarContext { CalendarContext(now: now, localZone: localZone) }
+
+    /// The configuration is the files' from now on.
+    private func accept(_ files: ConfigurationFiles) {
+        configurationProblem = nil
+        do throws(SystemError) { try AcceptedConfiguration(directories).keep(files) } catch {
+            log.write(
+                .notice(
+                    "no copy of the configuration can be kept in \(directories.runtime): \(error). Scheduled runs go by the copy before it, or by the files as they are when they start",
+                    priority: .warning))
+        }
+    }
+
+    /// The configuration stays as it was.
+    private func refuse(_ reading: ConfigurationReading) {
+        let count = reading.problems.count { $0.severity == .error }
+        log.write(
+            .notice(
+                "the configuration has \(count) mistake\(count == 1 ? "" : "s") and is not taken over; the one before it goes on. See: lightsout check",
+                priority: .error))
+        configurationProblem = "the configuration has mistakes and the one before it goes on, see: lightsout check"
     }
 
     /// Reads the configuration again. One with a mistake is not taken over, and the old one stays whole.
     /// - Returns: what is wrong, for whoever asked; nil where it was taken over.
     func reload() -> String? {
         ServiceManager.reloading(monotonic: Clock.monotonic)
-        defer { ServiceManager.ready(status: statusLine) }
-        let reading = ConfigurationLoader.load(directories)
+        defer {
+            ServiceManager.ready(status: statusLine)
+            Heap.giveBackFree()
+        }
+        let reading = ConfigurationLoader.load(directories, calendar: calendar)
         tell(reading.problems)
         guard let configuration = reading.configuration else {
-            let errors = reading.problems.filter { $0.severity == .error }
-            let first = errors.first.map { "\($0.summary)" } ?? ""
-            log.write(
-                .notice(
-                    "the configuration has \(errors.count) mistake\(errors.count == 1 ? "" : "s") and is not taken over; the one before it goes on. See: lightsout check",
-                    priority: .error))
-            configurationProblem = "the configuration was not reloaded, see: lightsout check"
-            return first
+            refuse(reading)
+            return reading.problems.first { $0.severity == .error }?.summary ?? "the configuration has mistakes"
         }
-        configurationProblem = nil
+        accept(reading.files)
         let before = Set(backups.keys)
         take(configuration)
         replan(zoneChanged: false)

@@ -21,13 +21,13 @@ extension Daemon {
                 }
                 // Whatever follows finds the memory on the disk.
                 if !memories.isEmpty, effect.needsMemory {
-                    persist(memories)
+                    writer.write(memories)
                     memories = []
                 }
                 switch effect {
                 case .persist: break
                 case .persistPause(let until): persistPause(until)
-                case .forget(let name): memory.forget(name)
+                case .forget(let name): writer.forget(name)
                 case .start(let name, let attempt):
                     if let refusal = start(name, attempt) {
                         answers.append { [unowned self] in scheduler.startRefused(name, refusal, now: now) }
@@ -44,19 +44,17 @@ extension Daemon {
             guard !answers.isEmpty else { break }
             waiting = answers.removeFirst()()[...]
         }
-        if !memories.isEmpty { persist(memories) }
+        if !memories.isEmpty {
+            writer.writeInTime(memories) { [unowned self] in scheduler.standing(of: $0, now: now)?.nextDue }
+        }
         if !changed.isEmpty { standingChanged(of: changed) }
-    }
-
-    private func persist(_ memories: [(backup: BackupName, memory: ScheduleMemory)]) {
-        do throws(SystemError) { try memory.write(memories) } catch { complainOfDisk(error) }
     }
 
     private func persistPause(_ until: Timestamp?) {
         do throws(SystemError) { try memory.writePause(until: until) } catch { complainOfDisk(error) }
     }
 
-    private func complainOfDisk(_ error: SystemError) {
+    func complainOfDisk(_ error: SystemError) {
         log.write(
             .notice(
                 "the schedule's memory cannot be kept in \(directories.state): \(error). Backups run, but after a crash one may run twice. Make room there, or make it writable",
@@ -157,7 +155,12 @@ extension Daemon {
     /// Tells the bus and the service manager.
     func standingChanged(of names: [BackupName]) {
         for name in names { bus?.standingChanged(of: name) }
-        ServiceManager.status(statusLine)
+        // Once for all changes of this turn of the loop.
+        guard statusTeller == nil else { return }
+        statusTeller = try? loop.soon { [unowned self] in
+            statusTeller = nil
+            if isReady { ServiceManager.status(statusLine) }
+        }
     }
 
     /// The earliest elapse that the machine has to be awake for.

@@ -14,6 +14,7 @@ public final class Daemon {
     let log = RunLog(isUnit: true)
     let tracker: RunTracker
     let memory: ScheduleMemoryStore
+    let writer: ScheduleMemoryWriter
     let requirements: Requirements
 
     var scheduler = Scheduler()
@@ -35,7 +36,8 @@ public final class Daemon {
     private var timer: EventSource?
     private var reconnect: EventSource?
     private var reconnectDelay: UInt64 = 0
-    private var isReady = false
+    private(set) var isReady = false
+    var statusTeller: EventSource?
 
     /// - Parameter directories: where configuration, state and runtime files are.
     public init(directories: Directories) throws(SystemError) {
@@ -43,6 +45,7 @@ public final class Daemon {
         loop = try EventLoop()
         tracker = RunTracker(loop: loop, directories: directories, log: log)
         memory = ScheduleMemoryStore(directory: directories.state)
+        writer = ScheduleMemoryWriter(memory, loop)
         requirements = Requirements(loop)
         localZone = Self.readLocalZone(log)
     }
@@ -54,6 +57,7 @@ public final class Daemon {
         let now = self.now
         tracker.onEvent = { [unowned self] event in handle(event) }
         requirements.onChange = { [unowned self] in recheckWaiting() }
+        writer.onFailure = { [unowned self] error in complainOfDisk(error) }
         let found = takeStock()
         // First the bus: what is due now is started now.
         connectToBus()
@@ -62,6 +66,7 @@ public final class Daemon {
         try loop.answerWatchdog()
         if bus == nil { becomeReady() }
         let status = try loop.run()
+        writer.finish()
         ServiceManager.stopping(status: "Stopping; running backups go on")
         return status
     }

@@ -6,6 +6,8 @@ public struct ConfigurationReading: Sendable {
     public let problems: [ConfigurationProblem]
     /// What could be read of the configuration: the backups in which nothing is wrong.
     let sound: Configuration
+    /// The files' own bytes, for who goes by them after they have changed.
+    public let files: ConfigurationFiles
 
     /// What a daemon can go by that has no older configuration to keep: the backups in which nothing is wrong, and none
     /// where a mistake may concern them all.
@@ -54,10 +56,19 @@ public struct ConfigurationReader {
         main: ConfigurationFile?, dropIns: [ConfigurationFile] = [], directories: Directories = Directories(),
         calendar: CalendarContext? = nil, known: [ConfigurationProblem] = []
     ) -> ConfigurationReading {
+        read(
+            ConfigurationFiles(main: main, dropIns: dropIns), directories: directories, calendar: calendar, known: known)
+    }
+
+    /// The same, of files that belong together.
+    public static func read(
+        _ files: ConfigurationFiles, directories: Directories, calendar: CalendarContext? = nil,
+        known: [ConfigurationProblem] = []
+    ) -> ConfigurationReading {
         var reader = ConfigurationReader(directories: directories, calendar: calendar)
-        if let main { reader.read(main, as: .main) }
-        for file in dropIns { reader.read(file, as: .dropIn) }
-        return ConfigurationReading(problems: known + reader.problems, sound: reader.configuration)
+        if let main = files.main { reader.read(main, as: .main) }
+        for file in files.dropIns { reader.read(file, as: .dropIn) }
+        return ConfigurationReading(problems: known + reader.problems, sound: reader.configuration, files: files)
     }
 
     private init(directories: Directories, calendar: CalendarContext?) {

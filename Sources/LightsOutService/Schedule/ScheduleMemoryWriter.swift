@@ -1,0 +1,75 @@
+import LightsOutCore
+import Systemd
+
+/// Brings the schedule's memories to the disk: a few at once, and many, as of ten thousand backups that are all new, in
+/// slices between the loop's other events, those that are due soonest first.
+///
+/// What is not written yet is nothing but the instant from which a new backup counts; who is due soonest has that on the
+/// disk before the others. What has to be on the disk before a start is written at once, however much it is.
+final class ScheduleMemoryWriter {
+    /// Told of each failure to write.
+    var onFailure: (SystemError) -> Void = { _ in }
+
+    private let store: ScheduleMemoryStore
+    private let loop: EventLoop
+    private var later: [BackupName: ScheduleMemory] = [:]
+    /// Who is written next is last.
+    private var order: [BackupName] = []
+    private var slice: EventSource?
+
+    /// The most that is written in one turn of the loop, where nothing depends on it.
+    static let sliceSize = 256
+
+    init(_ store: ScheduleMemoryStore, _ loop: EventLoop) {
+        self.store = store
+        self.loop = loop
+    }
+
+    typealias Memories = [(backup: BackupName, memory: ScheduleMemory)]
+
+    /// Writes `memories`; they are on the disk when this returns.
+    func write(_ memories: Memories) {
+        if !later.isEmpty {
+            for (backup, _) in memories { later[backup] = nil }
+        }
+        do throws(SystemError) { try store.write(memories) } catch { onFailure(error) }
+    }
+
+    /// Writes `memories`, the last of them perhaps some turns of the loop later.
+    /// - Parameter due: when each is due.
+    func writeInTime(_ memories: Memories, due: (BackupName) -> Timestamp?) {
+        guard memories.count > Self.sliceSize || !later.isEmpty else { return write(memories) }
+        for (backup, memory) in memories { later[backup] = memory }
+        let times = later.keys.map { backup in (due: due(backup) ?? .never, backup: backup) }
+        order = times.sorted { left, right in left.due > right.due }.map(\.backup)
+        writeSlice()
+    }
+
+    /// Writes what is still to be written.
+    func finish() {
+        let rest = later.map { (backup: $0.key, memory: $0.value) }
+        if !rest.isEmpty { write(rest) }
+    }
+
+    /// Removes what is remembered of a backup that is no more.
+    func forget(_ backup: BackupName) {
+        later[backup] = nil
+        store.forget(backup)
+    }
+
+    private func writeSlice() {
+        slice = nil
+        var memories: Memories = []
+        while memories.count < Self.sliceSize, let backup = order.popLast() {
+            if let memory = later[backup] { memories.append((backup, memory)) }
+        }
+        write(memories)
+        guard !later.isEmpty else { return order = [] }
+        do throws(SystemError) {
+            let next = try loop.soon { [unowned self] in writeSlice() }
+            // Everything else goes first.
+            try next.setPriority(100)
+            slice = next
+        } catch { finish() }
+    }
+}
