@@ -73,6 +73,7 @@ nonisolated struct TrustedPath {
                 guard !waiting.isEmpty else {
                     throw ScriptRefusal(place, "is a directory, not a script", advice: "Name the script itself.")
                 }
+                try checkNotShared(status, place: place, path: path)
                 try checkOwnership(status, place: place)
                 directory = entry
                 trail.append(name)
@@ -90,6 +91,15 @@ nonisolated struct TrustedPath {
             }
         }
         throw ScriptRefusal(Self.path(trail), "is a directory, not a script", advice: "Name the script itself.")
+    }
+
+    /// A directory like /tmp is everybody's on purpose, and taking that away from it would break the machine: what lies
+    /// in it is the mistake.
+    private func checkNotShared(_ status: stat, place: String, path: String) throws(ScriptRefusal) {
+        guard status.st_mode & S_ISVTX != 0, status.st_mode & (S_IWOTH | S_IWGRP) != 0 else { return }
+        throw ScriptRefusal(
+            place, "is a directory that others share and can write",
+            mend: "mv \(path.shellWord) /etc/lightsout/backup/, and let `script` name its new place")
     }
 
     private func checkOwnership(_ status: stat, place: String) throws(ScriptRefusal) {
