@@ -98,8 +98,8 @@ nonisolated struct TrustedPath {
     private func checkNotShared(_ status: stat, place: String, path: String) throws(ScriptRefusal) {
         guard status.st_mode & S_ISVTX != 0, status.st_mode & (S_IWOTH | S_IWGRP) != 0 else { return }
         throw ScriptRefusal(
-            place, "is a directory that others share and can write",
-            mend: "mv \(path.shellWord) /etc/lightsout/backup/, and let `script` name its new place")
+            place, "is a directory that everybody shares and can write, no place for what runs as \(owner.name)",
+            mend: "mv \(path.shellWord) /etc/lightsout/backup/")
     }
 
     private func checkOwnership(_ status: stat, place: String) throws(ScriptRefusal) {
