@@ -25,7 +25,6 @@ public struct JournalRecord: Sendable {
         public static let elapse = "LIGHTSOUT_ELAPSE_USEC"
         public static let lock = "LIGHTSOUT_LOCK"
         public static let action = "LIGHTSOUT_ACTION"
-        public static let unit = "LIGHTSOUT_UNIT"
     }
 
     /// What became of an inhibitor lock: the values of `LIGHTSOUT_LOCK`.
