@@ -11,7 +11,7 @@ struct ManualTests {
     @Test("describe every key of the configuration, and none that there is not")
     func keys() throws {
         let described = try ManualPage("lightsout.yaml.5").items("Ic").flatMap(\.tag)
-        #expect(described.sorted() == Self.keys.sorted())
+        #expect(Set(described).subtracting([","]) == Set(Self.keys))
     }
 
     @Test("name the keys of retry where they describe it")
