@@ -1,3 +1,5 @@
+import LightsOutCore
+
 /// Why a script is not run: the component at fault, what is wrong with it, and the command that mends it.
 public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// The file or directory at fault.
@@ -13,9 +15,10 @@ public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStrin
     }
 
     public var description: String {
-        switch remedy {
-        case .command(let command): "\(component) \(problem). Mend it with: \(command)"
-        case .advice(let advice): "\(component) \(problem). \(advice)"
+        let beginning = "\(component.plainOrQuoted) \(problem)."
+        return switch remedy {
+        case .command(let command): "\(beginning) Mend it with: \(command)"
+        case .advice(let advice): "\(beginning) \(advice)"
         }
     }
 
@@ -44,6 +47,11 @@ extension String {
             }
         }
         if plain && !isEmpty { return self }
+        if unicodeScalars.contains(where: \.isUnprintable) {
+            // bash's and zsh's way, which shows what there is and does the same.
+            let bytes = utf8.map { "\\x" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+            return "$'\(bytes.joined())'"
+        }
         return "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 }

@@ -1,0 +1,136 @@
+import Glibc
+import Systemd
+import Testing
+
+@testable import LightsOutRunner
+
+/// A script runs only where nobody else could have decided what it does.
+@Suite(.enabled(if: TrustedDirectory.isAvailable, "needs root: files are given to other accounts"))
+struct ScriptCheckTests {
+    private let tree: TrustedDirectory
+    private let root: User
+    private let nobody: User
+
+    init() throws {
+        tree = try TrustedDirectory()
+        root = try User(uid: 0)
+        nobody = try User(named: "nobody")
+    }
+
+    private func refused(_ path: String, for user: User? = nil) -> ScriptRefusal? {
+        do throws(ScriptRefusal) {
+            try ScriptCheck(user: user ?? root).check(path)
+            return nil
+        } catch { return error }
+    }
+
+    @Test(arguments: ["#!/bin/sh\n", "#!/bin/sh", "#! /bin/sh -e\n", "#!\t/bin/sh\n", "#!/usr/bin/env sh\n", "#!/usr/bin/env -S sh -e\n", "#!/usr/bin/env A=1 sh\n"])
+    func `one of root's own is fine`(header: String) throws {
+        #expect(try refused(tree.file("good", header)) == nil)
+    }
+
+    @Test func `a program is fine as well as a script`() {
+        #expect(refused("/bin/true") == nil || refused("/bin/true")?.problem == "is a symbolic link")
+        #expect(refused("/usr/bin/true") == nil)
+    }
+
+    @Test func `every directory above it counts, and the first one at fault is named`() throws {
+        tree.directory("a")
+        tree.directory("a/b", mode: 0o775)
+        tree.directory("a/b/c", mode: 0o777)
+        let script = try tree.file("a/b/c/script")
+        let refusal = try #require(refused(script))
+        #expect(refusal.component == "\(tree.path)/a/b")
+        #expect(refusal.problem == #"can be written by group "root""#)
+        #expect(refusal.remedy == .command("chmod g-w \(tree.path)/a/b"))
+    }
+
+    @Test func `the sticky bit of a directory is no excuse`() throws {
+        tree.directory("tmp", mode: 0o1777)
+        #expect(try refused(tree.file("tmp/script"))?.problem == "can be written by everybody")
+    }
+
+    @Test func `the backup's user may own it, a third one may not`() throws {
+        let script = try tree.file("script", mode: 0o755)
+        chown(script, nobody.uid, nobody.gid)
+        #expect(refused(script, for: nobody) == nil)
+        #expect(refused(script)?.problem == #"belongs to user "nobody", not to root"#)
+        #expect(refused(script)?.remedy == .command("chown root \(script)"))
+        chown(script, 54321, 0)
+        #expect(refused(script, for: nobody)?.problem == #"belongs to user "54321", not to root or nobody"#)
+    }
+
+    @Test func `its user must be able to execute it`() throws {
+        let script = try tree.file("script", mode: 0o700)
+        #expect(refused(script, for: nobody)?.remedy == .command("chmod a+rx \(script)"))
+        chown(script, nobody.uid, nobody.gid)
+        #expect(refused(script, for: nobody) == nil)
+        chmod(script, 0o677)
+        #expect(refused(script, for: nobody)?.problem == "can be written by everybody")
+        chmod(script, 0o655)
+        #expect(refused(script, for: nobody)?.remedy == .command("chmod u+x \(script)"), "for its owner the owner's bit alone counts")
+    }
+
+    @Test func `links to it are refused, wherever they are on the way`() throws {
+        tree.directory("real")
+        let script = try tree.file("real/script")
+        #expect(refused(tree.link("link", to: script))?.problem == "is a symbolic link")
+        _ = tree.link("way", to: "real")
+        #expect(refused("\(tree.path)/way/script")?.component == "\(tree.path)/way")
+    }
+
+    @Test func `links to its interpreter are followed, and what they lead through is checked`() throws {
+        tree.directory("bin")
+        tree.directory("open", mode: 0o777)
+        try tree.file("bin/real", "\u{7f}ELF", mode: 0o755)
+        _ = tree.link("bin/good", to: "real")
+        _ = tree.link("bin/dots", to: "../bin/./good")
+        _ = tree.link("open/detour", to: "../bin/real")
+        _ = tree.link("bin/bad", to: "../open/detour")
+        #expect(try refused(tree.file("a", "#!\(tree.path)/bin/good\n")) == nil)
+        #expect(try refused(tree.file("b", "#!\(tree.path)/bin/dots\n")) == nil)
+        #expect(try refused(tree.file("c", "#!\(tree.path)/bin/bad\n"))?.component == "\(tree.path)/open")
+    }
+
+    @Test func `a ring of links ends in a refusal`() throws {
+        _ = tree.link("one", to: "two")
+        _ = tree.link("two", to: "one")
+        #expect(try refused(tree.file("script", "#!\(tree.path)/one\n")) != nil)
+    }
+
+    @Test(arguments: ["relative/script", "", "/", "/etc/../etc/passwd", "/etc/./passwd", "/etc/pass\0wd"])
+    func `a path that is not plain and absolute is refused`(path: String) {
+        #expect(refused(path) != nil)
+    }
+
+    @Test func `names that a shell would act on are quoted in the command`() throws {
+        let script = try tree.file("it's $HOME; rm -rf *", mode: 0o722)
+        #expect(refused(script)?.remedy == .command("chmod go-w '\(tree.path)/it'\\''s $HOME; rm -rf *'"))
+    }
+
+    @Test func `a control character in a name does not reach the terminal`() throws {
+        let script = try tree.file("bad\u{1b}[2J\nname", mode: 0o722)
+        let line = try #require(refused(script)).description
+        #expect(!line.unicodeScalars.contains { $0.value < 0x20 }, "\(line.debugDescription)")
+    }
+
+    @Test(arguments: [
+        ("", "is empty"), ("echo\n", "does not begin with a #! line"), ("#!\n", "names no interpreter in its #! line"),
+        ("#!sh\n", #"names the interpreter "sh", which is no absolute path"#), ("#!/bin/sh\r\n", "has DOS line ends, so that its interpreter is not found"),
+        ("#!/no/where\n", "names the interpreter /no/where, which does not exist"),
+        ("\u{feff}#!/bin/sh\n", "does not begin with a #! line"), ("\0\0\0\0", "does not begin with a #! line"),
+    ])
+    func `a beginning that the kernel would not execute is refused`(text: String, problem: String) throws {
+        #expect(try refused(tree.file("script", text))?.problem == problem)
+    }
+
+    @Test func `an interpreter of env's is looked for where the script will look`() throws {
+        tree.directory("path")
+        try tree.file("path/tool", "#!/bin/sh\n", mode: 0o775)
+        let script = try tree.file("script", "#!/usr/bin/env tool\n")
+        #expect(refused(script)?.problem.hasPrefix("names the interpreter tool, which is not in /usr/local/sbin:") == true)
+        #expect(throws: ScriptRefusal.self) { try ScriptCheck(user: root, searchPath: [tree.path + "/path"]).check(script) }
+        chmod(tree.path + "/path/tool", 0o755)
+        #expect(throws: Never.self) { try ScriptCheck(user: root, searchPath: [tree.path + "/path"]).check(script) }
+    }
+}
