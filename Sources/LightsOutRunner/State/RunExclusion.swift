@@ -19,6 +19,8 @@ public nonisolated struct RunExclusion: ~Copyable {
         public var isHeld: Bool
         /// What the holder, or the last one, wrote; nil where nobody did or it is being written.
         public var state: RunState?
+        /// Whether the file is there and could not be opened, and nothing is known.
+        public var hasFailed = false
     }
 
     /// What the holder before us wrote: of this boot, and also where the disk took nothing.
@@ -65,10 +67,12 @@ public nonisolated struct RunExclusion: ~Copyable {
     /// Sees who runs `backup`. It asks without locking, so that looking disturbs no run. Only who may make the run may
     /// look: to others there seems to be none, and they go by the ``RunStateStore``.
     public static func look(at backup: BackupName, runtimeDirectory: String) -> Look {
-        guard
-            let file = try? Descriptor.open(
-                "\(runtimeDirectory)/\(fileName(backup))", O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-        else { return Look(isHeld: false, state: nil) }
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try Descriptor.open("\(runtimeDirectory)/\(fileName(backup))", O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        } catch {
+            return Look(isHeld: false, state: nil, hasFailed: error.code != ENOENT)
+        }
         var lock = wholeFile(F_WRLCK)
         let isHeld = fcntl(file.number, Linux.getDescriptionLock, &lock) == 0 && Int32(lock.l_type) != F_UNLCK
         return Look(isHeld: isHeld, state: state(in: file))

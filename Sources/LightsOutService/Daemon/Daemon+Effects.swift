@@ -61,6 +61,10 @@ extension Daemon {
                 priority: .error))
     }
 
+    func tellOfDisk() {
+        log.write(.notice("the schedule's memory is kept in \(directories.state) again", priority: .notice))
+    }
+
     // MARK: Starting
 
     /// Asks systemd to start the unit of `name`.

@@ -57,7 +57,7 @@ public final class Daemon {
         let now = self.now
         tracker.onEvent = { [unowned self] event in handle(event) }
         requirements.onChange = { [unowned self] in recheckWaiting() }
-        writer.onFailure = { [unowned self] error in complainOfDisk(error) }
+        writer.onFailure = { [unowned self] error in error.map { complainOfDisk($0) } ?? tellOfDisk() }
         let found = takeStock()
         // First the bus: what is due now is started now.
         connectToBus()

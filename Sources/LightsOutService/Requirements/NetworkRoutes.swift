@@ -22,9 +22,12 @@ final class NetworkRoutes {
     }
 
     /// Whether a default route exists, of IPv4 or IPv6, through an interface other than the loopback.
-    static var hasDefault: Bool {
-        func lines(_ path: String) -> [[Substring]] {
-            guard let file = try? Descriptor.open(path, O_RDONLY), let bytes = try? file.readAll(limit: 4 << 20) else {
+    static func hasDefault() throws(SystemError) -> Bool {
+        func lines(_ path: String) throws(SystemError) -> [[Substring]] {
+            let bytes: [UInt8]
+            do throws(SystemError) { bytes = try Descriptor.open(path, O_RDONLY).readAll(limit: 4 << 20) } catch {
+                // A kernel without IPv6, say, has no such file.
+                guard error.code == ENOENT else { throw error }
                 return []
             }
             return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map {
@@ -36,13 +39,13 @@ final class NetworkRoutes {
             guard let flags = UInt32(flags, radix: 16) else { return false }
             return flags & 1 != 0 && flags & 0x200 == 0
         }
-        if lines("/proc/net/route").dropFirst().contains(where: { fields in
+        if try lines("/proc/net/route").dropFirst().contains(where: { fields in
             fields.count > 7 && fields[1] == "00000000" && fields[7] == "00000000" && fields[0] != "lo"
                 && isUsable(fields[3])
         }) {
             return true
         }
-        return lines("/proc/net/ipv6_route").contains { fields in
+        return try lines("/proc/net/ipv6_route").contains { fields in
             fields.count > 9 && fields[1] == "00" && fields[0].allSatisfy { $0 == "0" } && fields[9] != "lo"
                 && isUsable(fields[8])
         }

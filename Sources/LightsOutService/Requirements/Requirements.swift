@@ -13,6 +13,8 @@ final class Requirements {
     private var mounts: MountTable?
     private var routes: NetworkRoutes?
     private var waiting: Set<BackupName> = []
+    private var retry: EventSource?
+    private static let retryDelay = TimeSpan.seconds(10)
 
     init(_ loop: EventLoop) { self.loop = loop }
 
@@ -30,22 +32,33 @@ final class Requirements {
         if waiting.isEmpty {
             mounts = nil
             routes = nil
+            retry = nil
         }
+    }
+
+    /// What cannot be seen is not held to be there: a backup to a disk that is not mounted would fill another.
+    private func lookAgainLater(_ obstacle: String) -> String {
+        retry = try? loop.after(Self.retryDelay.microseconds) { [unowned self] in onChange() }
+        return obstacle
     }
 
     private func find(for settings: BackupSettings) -> String? {
         if !settings.requiresMounts.isEmpty {
             // Watched first, read then: what is mounted in between is seen either way.
-            if mounts == nil { mounts = try? MountTable(loop) { [unowned self] in onChange() } }
-            let missing = mounts?.missing(settings.requiresMounts) ?? []
-            if let first = missing.first {
-                return missing.count == 1
-                    ? "\(first) is not mounted" : "\(missing.joined(separator: ", ")) are not mounted"
-            }
+            do throws(SystemError) {
+                if mounts == nil { mounts = try MountTable(loop) { [unowned self] in onChange() } }
+                let missing = try mounts?.missing(settings.requiresMounts) ?? []
+                if let first = missing.first {
+                    return missing.count == 1
+                        ? "\(first) is not mounted" : "\(missing.joined(separator: ", ")) are not mounted"
+                }
+            } catch { return lookAgainLater("what is mounted cannot be seen: \(error)") }
         }
         if settings.requiresNetwork {
-            if routes == nil { routes = try? NetworkRoutes(loop) { [unowned self] in onChange() } }
-            if !NetworkRoutes.hasDefault { return "there is no network (no default route)" }
+            do throws(SystemError) {
+                if routes == nil { routes = try NetworkRoutes(loop) { [unowned self] in onChange() } }
+                if try !NetworkRoutes.hasDefault() { return "there is no network (no default route)" }
+            } catch { return lookAgainLater("whether there is a network cannot be seen: \(error)") }
         }
         return powerObstacle(settings.battery)
     }

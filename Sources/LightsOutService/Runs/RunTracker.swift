@@ -25,6 +25,11 @@ public final class RunTracker {
     /// Runs whose runner died: given the time in which their unit records the end, then settled here.
     private var orphans: [BackupName: EventSource] = [:]
 
+    /// Backups that something happened to while their files could not be opened, as where no descriptor is left.
+    private var unseen: Set<BackupName> = []
+    private var lookAgain: EventSource?
+    private static let secondLook = TimeSpan.seconds(1)
+
     /// How long a unit has to record the end of a run whose runner was killed (`ExecStopPost=`).
     private static let patience = TimeSpan.seconds(10)
 
@@ -42,6 +47,13 @@ public final class RunTracker {
             [unowned self] change in
             if change.mask & UInt32(IN_Q_OVERFLOW) != 0 { lookAtAll() } else { look(change.name) }
         }
+        // Made now: when it is needed there may be no descriptor left for it.
+        lookAgain = try loop.after(Self.secondLook.microseconds) { [unowned self] in
+            let backups = unseen
+            unseen = []
+            for backup in backups { look(at: backup) }
+        }
+        lookAgain?.disable()
         return found()
     }
 
@@ -51,7 +63,13 @@ public final class RunTracker {
     /// Looks now, ahead of the event: for those who know that something happened.
     public func look(at backup: BackupName) {
         let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
-        guard let state = look.state else { return }
+        guard let state = look.state else {
+            if look.hasFailed {
+                unseen.insert(backup)
+                try? lookAgain?.rearm(at: Clock.monotonic + Self.secondLook.microseconds)
+            }
+            return
+        }
         if look.isHeld, case .running = state.phase {
             orphans[backup] = nil
             guard running[backup] != state.run else { return }

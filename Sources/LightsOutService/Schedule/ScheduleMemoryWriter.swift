@@ -7,8 +7,8 @@ import Systemd
 /// What is not written yet is nothing but the instant from which a new backup counts; who is due soonest has that on the
 /// disk before the others. What has to be on the disk before a start is written at once, however much it is.
 final class ScheduleMemoryWriter {
-    /// Told of each failure to write.
-    var onFailure: (SystemError) -> Void = { _ in }
+    /// Told when nothing can be written, once until it can again; then with nil.
+    var onFailure: (SystemError?) -> Void = { _ in }
 
     private let store: ScheduleMemoryStore
     private let loop: EventLoop
@@ -16,6 +16,8 @@ final class ScheduleMemoryWriter {
     /// Who is written next is last.
     private var order: [BackupName] = []
     private var slice: EventSource?
+    private var hasFailed = false
+    private static let retryDelay = TimeSpan.seconds(30)
 
     /// The most that is written in one turn of the loop, where nothing depends on it.
     static let sliceSize = 256
@@ -27,18 +29,25 @@ final class ScheduleMemoryWriter {
 
     typealias Memories = [(backup: BackupName, memory: ScheduleMemory)]
 
-    /// Writes `memories`; they are on the disk when this returns.
+    /// Writes `memories`; they are on the disk when this returns, or it is tried again until they are.
     func write(_ memories: Memories) {
-        if !later.isEmpty {
+        do throws(SystemError) {
+            try store.write(memories)
             for (backup, _) in memories { later[backup] = nil }
+            if hasFailed { onFailure(nil) }
+            hasFailed = false
+        } catch {
+            for (backup, memory) in memories { later[backup] = memory }
+            if !hasFailed { onFailure(error) }
+            hasFailed = true
+            writeSoon(in: Self.retryDelay)
         }
-        do throws(SystemError) { try store.write(memories) } catch { onFailure(error) }
     }
 
     /// Writes `memories`, the last of them perhaps some turns of the loop later.
     /// - Parameter due: when each is due.
     func writeInTime(_ memories: Memories, due: (BackupName) -> Timestamp?) {
-        guard memories.count > Self.sliceSize || !later.isEmpty else { return write(memories) }
+        guard memories.count > Self.sliceSize else { return write(memories) }
         for (backup, memory) in memories { later[backup] = memory }
         let times = later.keys.map { backup in (due: due(backup) ?? .never, backup: backup) }
         order = times.sorted { left, right in left.due > right.due }.map(\.backup)
@@ -47,8 +56,7 @@ final class ScheduleMemoryWriter {
 
     /// Writes what is still to be written.
     func finish() {
-        let rest = later.map { (backup: $0.key, memory: $0.value) }
-        if !rest.isEmpty { write(rest) }
+        if !later.isEmpty { write(later.map { (backup: $0.key, memory: $0.value) }) }
     }
 
     /// Removes what is remembered of a backup that is no more.
@@ -64,12 +72,18 @@ final class ScheduleMemoryWriter {
             if let memory = later[backup] { memories.append((backup, memory)) }
         }
         write(memories)
-        guard !later.isEmpty else { return order = [] }
+        if !hasFailed, !order.isEmpty { writeSoon(in: .zero) }
+    }
+
+    private func writeSoon(in span: TimeSpan) {
         do throws(SystemError) {
-            let next = try loop.soon { [unowned self] in writeSlice() }
+            let next = try loop.after(span.microseconds) { [unowned self] in
+                if order.isEmpty { order = Array(later.keys) }
+                writeSlice()
+            }
             // Everything else goes first.
             try next.setPriority(100)
             slice = next
-        } catch { finish() }
+        } catch { onFailure(error) }
     }
 }
