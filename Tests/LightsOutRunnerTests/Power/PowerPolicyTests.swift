@@ -1,7 +1,18 @@
 import LightsOutCore
 import Testing
 
-@testable import LightsOutService
+@testable import LightsOutRunner
+
+nonisolated private let server = backup("server")
+nonisolated private let client = backup("client")
+
+nonisolated private func backup(_ text: String) -> BackupName {
+    do { return try BackupName(text) } catch { fatalError("\(error)") }
+}
+
+nonisolated private func at(_ hour: UInt64, _ minute: UInt64 = 0, _ second: UInt64 = 0) -> Timestamp {
+    Timestamp(microseconds: 20_780 * 86_400_000_000) + .hours(hour) + .minutes(minute) + .seconds(second)
+}
 
 /// Power effects without the journal's sentences.
 private func deeds(_ effects: [PowerEffect]) -> [PowerEffect] {
