@@ -99,7 +99,7 @@ struct `Battery power` {
 
     @Test func `a loss that settles is not put off by a clock that is set`() {
         var power = policy(.init())
-        _ = power.powerChanged(isOnAC: false, now: at(day: 30, 0))
+        _ = power.powerChanged(isOnAC: false, now: at(30 * 24))
         #expect(power.clockChanged(now: at(0)) == [.armTimer(at(0, 0, 10))])
     }
 }
