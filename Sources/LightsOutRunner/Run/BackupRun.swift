@@ -221,7 +221,7 @@ public final class BackupRun {
     private var powerObstacle: String? {
         guard !PowerSupplies.isOnAC() else { return nil }
         let settings: BackupSettings
-        switch ConfigurationLoader.load(directories).lookUp(name) {
+        switch configuration().lookUp(name) {
         case .named(let backup): settings = backup.settings
         case .unnamed(let defaults): settings = defaults
         case .refused: return nil

@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import LightsOutCore
 import Systemd
@@ -22,7 +21,7 @@ final class WakeTimer {
             obstacle =
                 switch error.code {
                 case EPERM: "lightsoutd may not set the alarm of the hardware clock (it needs CAP_WAKE_ALARM)"
-                case EOPNOTSUPP, EINVAL: Self.noClock
+                case EOPNOTSUPP, EINVAL: "it has no hardware clock (RTC) that could"
                 default: "the alarm of the hardware clock cannot be set (\(error.reason))"
                 }
         }
@@ -33,13 +32,5 @@ final class WakeTimer {
         guard let source else { return }
         guard let time else { return source.disable() }
         try source.rearm(at: UInt64(max(0, time.microseconds)))
-    }
-
-    private nonisolated static let noClock = "it has no hardware clock (RTC) that could"
-
-    /// Why no process could wake this machine; nil where one with the right to do so could. Needs no privileges.
-    nonisolated static var obstacleOfMachine: String? {
-        var time = timespec()
-        return clock_gettime(CLOCK_REALTIME_ALARM, &time) == 0 ? nil : noClock
     }
 }
