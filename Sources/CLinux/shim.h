@@ -41,3 +41,26 @@ static inline int lo_watch_routes(void) {
     }
     return fd;
 }
+
+/* A netlink socket that tells of the kernel's devices coming, going and changing. Returns -1 and sets errno where it
+ * fails. */
+static inline int lo_watch_uevents(void) {
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+    if (fd >= 0 && bind(fd, (struct sockaddr *) &address, sizeof address) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* Reads one of those events; 0 for a message that the kernel did not send. Returns -1 and sets errno where there is
+ * none. */
+static inline ssize_t lo_read_uevent(int fd, void *buffer, size_t size) {
+    struct sockaddr_nl sender = {0};
+    socklen_t length = sizeof sender;
+    ssize_t got = recvfrom(fd, buffer, size, MSG_DONTWAIT, (struct sockaddr *) &sender, &length);
+    return got > 0 && sender.nl_pid != 0 ? 0 : got;
+}

@@ -19,6 +19,11 @@ public struct BackupSettings: Hashable, Sendable {
     /// Whether the machine is woken from sleep for it.
     public var wake = false
     public var after = AfterRun.nothing
+    /// What the backup says of the four times of ``GlobalSettings`` for itself; nil: what holds for the machine.
+    public var wakeLead: TimeSpan?
+    public var wakeGrace: TimeSpan?
+    public var sleepGap: TimeSpan?
+    public var afterDelay: TimeSpan?
     /// What the lock forbids while the backup runs.
     public var inhibit: [InhibitedAction] = [.sleep, .lidSwitch]
     public var unprotected = UnprotectedPolicy.run

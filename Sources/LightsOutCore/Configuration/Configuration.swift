@@ -11,7 +11,8 @@ public struct Configuration: Hashable, Sendable {
     public init() {}
 }
 
-/// What is said once for the machine, in `lightsout.yaml` only.
+/// What is said once for the machine, in `lightsout.yaml` only. A backup may have the four times for itself
+/// (``BackupSettings``).
 public struct GlobalSettings: Hashable, Sendable {
     /// The most backups that run at a time; 0 is no limit.
     public var maxParallel = 0

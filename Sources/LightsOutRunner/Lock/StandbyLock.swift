@@ -31,6 +31,7 @@ public final class StandbyLock {
     private var bus: Bus?
     private var subscriptions: [BusSlot] = []
     private var reconnect: EventSource?
+    private var retake: EventSource?
     private var pendingCheck: BusSlot?
 
     /// The lock's name in `systemd-inhibit --list`.
@@ -94,7 +95,26 @@ public final class StandbyLock {
 
     /// Gives the lock back: logind sees it at once, for the descriptor is the last of its kind.
     public func release() {
+        retake = nil
         lock = nil
+    }
+
+    /// Lets the machine sleep for now; the run goes on.
+    public func letGo() {
+        release()
+        onChange(.released, "standby is not blocked for now")
+    }
+
+    /// Takes the lock that was let go; where logind does not give it, again every second until it does.
+    public func takeAgain() {
+        guard lock == nil else { return }
+        do throws(BusError) {
+            try acquire()
+            isLost = false
+            onChange(.taken, "standby is blocked again (\(what.split(separator: ":").joined(separator: ", ")))")
+        } catch {
+            retake = try? loop.after(1_000_000) { [unowned self] in takeAgain() }
+        }
     }
 
     /// Ends the watch and the connection.

@@ -37,6 +37,7 @@ public final class BackupRun {
     private var stop: Stop?
     private var process: ScriptProcess?
     private var lock: StandbyLock?
+    private var power: RunPower?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
     private var blemish: String?
 
@@ -83,6 +84,7 @@ public final class BackupRun {
             guard survivors.isEmpty else { return (busy(with: survivors, of: state), state) }
         }
         let last = previous.settle()
+        if let obstacle = powerObstacle { return (later("\(obstacle). It is not run now"), last) }
         let state = runningState(last)
         begin(state)
 
@@ -116,6 +118,7 @@ public final class BackupRun {
         }
         tellStatus()
         lock.watch()
+        followPower(lock)
 
         let outcome: Outcome
         do throws(SystemError) { outcome = try waitForEnd() } catch {
@@ -211,6 +214,42 @@ public final class BackupRun {
         }
     }
 
+    // MARK: Power
+
+    /// Why the run is not begun without AC power; nil where it may. The daemon asks before it starts a run; this is
+    /// for those that a person starts. A configuration that cannot be read is dealt with later.
+    private var powerObstacle: String? {
+        guard !PowerSupplies.isOnAC() else { return nil }
+        let settings: BackupSettings
+        switch configuration().lookUp(name) {
+        case .named(let backup): settings = backup.settings
+        case .unnamed(let defaults): settings = defaults
+        case .refused: return nil
+        }
+        var policy = PowerPolicy(rules: [name: PowerPolicy.Rule(settings)], isOnAC: false)
+        switch policy.verdict(for: name) {
+        case .start: return nil
+        case .wait(let why): return "\(why), and \"battery\" is \"wait\""
+        case .refuse(let why): return why
+        }
+    }
+
+    /// Sees to what the run does when AC power goes away and comes back, where that is anything.
+    private func followPower(_ lock: StandbyLock) {
+        let rule = PowerPolicy.Rule(backup.settings)
+        guard rule.battery == .abort || rule.battery == .run && !rule.lockOnBattery else { return }
+        do throws(SystemError) {
+            power = try RunPower(name, rule, loop: loop, lock: lock, log: log) { [unowned self] why in
+                beginStop(.asked(why, byManager: false))
+            }
+        } catch {
+            log.write(
+                .notice(
+                    "loss of AC power is not seen: \(error). The run goes on without regard to it", backup: name,
+                    run: run, priority: .warning))
+        }
+    }
+
     /// Waits until the script and all that it started have ended.
     private func waitForEnd() throws(SystemError) -> Outcome {
         guard let process else { return Outcome(.failed) }
@@ -244,6 +283,7 @@ public final class BackupRun {
         var ended = state.ended(outcome, at: started + duration, recorded: false)
         previous.keep(ended)
         ended = previous.record(ended)
+        power = nil
         let wasHeld = lock?.isHeld == true
         lock?.release()
         if wasHeld { log.write(.lock(.released, name, run, message: "standby is no longer blocked by it")) }

@@ -61,10 +61,7 @@ extension BusConnection {
                         }
                     }
                 },
-                .property("NextWakeup", "t") { [unowned daemon] (_, message) throws(BusError) in
-                    try message.append(UInt64(clamping: daemon.wakeTime?.microseconds ?? 0))
-                },
-            ])
+            ] + sleepMembers(of: daemon))
     }
 
     // MARK: What the methods do

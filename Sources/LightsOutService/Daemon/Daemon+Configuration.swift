@@ -14,6 +14,8 @@ extension Daemon {
             scheduler.load(
                 plans(), memories: contents.memories, observed: found.compactMapValues(Self.observed),
                 pausedUntil: contents.pausedUntil, now: now))
+        sleep.start()
+        power.start()
         Heap.giveBackFree()
     }
 
@@ -84,6 +86,8 @@ extension Daemon {
     func replan(zoneChanged: Bool) {
         carryOut(
             scheduler.reload(plans(), settings: schedulerSettings, zoneChanged: zoneChanged, observed: observedNow(), now: now))
+        sleep.configurationChanged()
+        power.configurationChanged()
     }
 
     private func take(_ configuration: Configuration) {

@@ -48,6 +48,7 @@ extension Daemon {
             writer.writeInTime(memories) { [unowned self] in scheduler.standing(of: $0, now: now)?.nextDue }
         }
         if !changed.isEmpty { standingChanged(of: changed) }
+        sleep.scheduleChanged()
     }
 
     private func persistPause(_ until: Timestamp?) {
@@ -111,6 +112,9 @@ extension Daemon {
 
     private func checkRequirements(of name: BackupName) -> [SchedulerEffect] {
         guard let backup = backups[name] else { return [] }
+        if case .refuse(let why) = power.verdict(for: name) {
+            return scheduler.startWithheld(name, why: why, now: now)
+        }
         guard let obstacle = requirements.obstacle(for: backup) else {
             return scheduler.requirementsMet(name, now: now)
         }

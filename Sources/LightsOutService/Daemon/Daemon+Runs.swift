@@ -13,6 +13,7 @@ extension Daemon {
             requirements.forget(name)
             carryOut(scheduler.runStarted(name, run: state.run, now: now))
             standingChanged(of: [name])
+            sleep.runStarted(name)
         case .ended(let name, let state):
             starting.remove(name)
             runs[name] = state
@@ -22,6 +23,7 @@ extension Daemon {
                     name, run: state.run, result: outcome.result,
                     stoppedOnRequest: outcome.reason == Outcome.Reason.stopped, now: now))
             standingChanged(of: [name])
+            sleep.runEnded(name)
         }
     }
 }

@@ -28,6 +28,9 @@ public final class Daemon {
     /// Starts that systemd was asked for and that no run has come of yet.
     var starting: Set<BackupName> = []
 
+    private(set) lazy var sleep = SleepCoordinator(self)
+    private(set) lazy var power = PowerCoordinator(self)
+
     var bus: BusConnection?
     /// The earliest elapse that the machine has to be awake for.
     var wakeTime: Timestamp?
@@ -99,7 +102,9 @@ public final class Daemon {
 
     private func watchClockAndZone() throws(SystemError) {
         clockWatch = try loop.onClockSet { [unowned self] in
-            carryOut(scheduler.clockChanged(now: now))
+            // The end of a sleep sets the clock too, and is told of by itself.
+            if !sleep.isAsleep { carryOut(scheduler.clockChanged(now: now)) }
+            sleep.clockChanged()
         }
         let mask = UInt32(IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | IN_ONLYDIR)
         sources.append(
@@ -155,9 +160,11 @@ public final class Daemon {
     /// Connects to the bus, now and again after it was lost: everything but starting units goes on without it.
     private func connectToBus() {
         do throws(BusError) {
-            bus = try BusConnection(self)
+            let connection = try BusConnection(self)
+            bus = connection
             reconnectDelay = 0
             askAgainForStarts()
+            sleep.connected(to: connection.bus)
         } catch {
             if reconnectDelay == 0 {
                 log.write(
@@ -170,6 +177,7 @@ public final class Daemon {
     /// The bus is gone; it comes back.
     func busWasLost() {
         bus = nil
+        sleep.disconnected()
         log.write(.notice("the connection to the system bus was lost; connecting again", priority: .notice))
         becomeReady()
         connectLater()

@@ -6,7 +6,8 @@ import LightsOutCore
 
 nonisolated extension Scheduler {
     mutating func begin(_ now: Timestamp, lateness: Lateness = .unexplained) {
-        self.lateness = lateness
+        // A sleep that nobody has ended yet explains all that comes late in it.
+        self.lateness = heldUntil == .never ? .asleep : lateness
         if now < latestNow { clockWentBack(to: now) }
         latestNow = now
         endCommonPauseIfOver(now)

@@ -217,9 +217,11 @@ nonisolated extension Scheduler {
         return earliest
     }
 
-    /// The backups with `wake` that are to start by then: those that a wake-up is for.
-    public func wakeBackups(by time: Timestamp) -> Set<BackupName> {
-        Set(wakes.slots(upTo: time).map { entries[$0].plan.name })
+    /// The backups with `wake` that are to start by then, and when each is: those that a wake-up is for.
+    public func wakeStarts(by time: Timestamp) -> [BackupName: Timestamp] {
+        var starts: [BackupName: Timestamp] = [:]
+        for (start, slot) in wakes.slots(upTo: time) { starts[entries[slot].plan.name] = start }
+        return starts
     }
 
     private func state(of entry: Entry, now: Timestamp) -> State {

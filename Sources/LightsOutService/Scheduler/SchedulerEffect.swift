@@ -24,7 +24,7 @@ nonisolated public enum SchedulerEffect: Hashable, Sendable {
     /// Call `tick` at that time of CLOCK_REALTIME; nil: there is nothing to wait for. Said only when it changes.
     case arm(Timestamp?)
     /// The earliest start that the machine has to be awake for: an elapse or a retry of a backup with `wake`; nil:
-    /// none. Said only when it changes. Whose it is tells ``Scheduler/wakeBackups(by:)``.
+    /// none. Said only when it changes. Whose it is tells ``Scheduler/wakeStarts(by:)``.
     case armWake(Timestamp?)
 }
 

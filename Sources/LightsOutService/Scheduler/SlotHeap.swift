@@ -42,7 +42,7 @@ nonisolated struct SlotHeap<Priority: Comparable & Sendable>: Sendable {
     }
 
     /// The slots with a priority up to `limit`.
-    func slots(upTo limit: Priority) -> [Int] { items.filter { $0.priority <= limit }.map(\.slot) }
+    func slots(upTo limit: Priority) -> [(priority: Priority, slot: Int)] { items.filter { $0.priority <= limit } }
 
     private func position(of slot: Int) -> Int? {
         guard slot < positions.count, positions[slot] != Self.absent else { return nil }

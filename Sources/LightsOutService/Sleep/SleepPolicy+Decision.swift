@@ -23,7 +23,7 @@ nonisolated extension SleepPolicy {
             return .backups("\(running.listed) \(running.count == 1 ? "is" : "are") still running")
         }
         if hasWork { return .backups("a backup is about to start") }
-        guard !wish.isRequest, let nextStart, nextStart <= now + settings.sleepGap else { return nil }
+        guard !wish.isRequest, let nextStart, nextStart <= now + settings.sleepGap(for: wish.backups) else { return nil }
         return .backups("a backup is due at \(settings.showTime(nextStart)), in \(nextStart.since(now).forPeople)")
     }
 
@@ -94,7 +94,7 @@ nonisolated extension SleepPolicy {
     private mutating func decide(on wish: Wish, now: Timestamp) {
         switch hindrance(to: wish, now: now) {
         case nil:
-            if wish.isRequest || settings.afterDelay == .zero { ask(wish) } else { announce(wish, now: now) }
+            if wish.isRequest || settings.afterDelay(for: wish.backups) == .zero { ask(wish) } else { announce(wish, now: now) }
         case .backups(let why): wait(wish, why: why, lookAt: .never)
         case .passing(let why): wait(wish, why: why, lookAt: now + Self.lookInterval)
         case .final(let who): stayAwake(wish, because: who)
@@ -116,11 +116,12 @@ nonisolated extension SleepPolicy {
     }
 
     private mutating func announce(_ wish: Wish, now: Timestamp) {
-        let until = now + settings.afterDelay
+        let delay = settings.afterDelay(for: wish.backups)
+        let until = now + delay
         phase = .announced(until: until)
         if case .after = wish.source { sessionsAtWish = sessions }
         lastDelay = nil
-        let text = "the machine \(wish.kind.verb) in \(settings.afterDelay.forPeople), \(reason(of: wish))"
+        let text = "the machine \(wish.kind.verb) in \(delay.forPeople), \(reason(of: wish))"
         decide(.announced, "\(text); nothing stands against it")
         effects.append(.announce("lightsout: \(text). To cancel it: lightsout sleep --cancel"))
     }

@@ -36,14 +36,15 @@ nonisolated extension SleepPolicy {
     /// Another configuration.
     public mutating func reload(_ settings: Settings, now: Timestamp) -> [SleepEffect] {
         self.settings = settings
-        alarm.lead = settings.wakeLead
         return finish(now)
     }
 
     /// The scheduler's next elapse that the machine is to be woken for, and all backups to be woken for with it.
+    /// - Parameter lead: how long before; nil: what holds for the machine.
     public mutating func wakeWanted(
-        due: Timestamp?, backups: Set<BackupName>, now: Timestamp
+        due: Timestamp?, backups: Set<BackupName>, lead: TimeSpan? = nil, now: Timestamp
     ) -> [SleepEffect] {
+        alarm.lead = lead ?? settings.wakeLead
         alarm.wanted = due.map { WakeAlarm.Wanted(due: $0, backups: backups) }
         if memory.asleep != nil { arm(alarm.forSleep(now: now)) }
         return finish(now)
@@ -80,12 +81,12 @@ nonisolated extension SleepPolicy {
     /// The clock was set: what was announced is announced time again, not cut short and not put off by months.
     public mutating func clockChanged(now: Timestamp) -> [SleepEffect] {
         switch phase {
-        case .announced: phase = .announced(until: now + settings.afterDelay)
+        case .announced: phase = .announced(until: now + settings.afterDelay(for: wish?.backups ?? []))
         case .considering: phase = .considering(lookAt: .never)
         case .resting: phase = .resting(until: now + Self.lookInterval)
         case .none, .verifying, .asking: break
         }
-        if let woken = memory.woken { memory.woken?.patience = min(woken.patience, now + settings.sleepGap) }
+        if let woken = memory.woken { memory.woken?.patience = min(woken.patience, now + settings.sleepGap(for: woken.pending)) }
         return finish(now)
     }
 }
@@ -95,14 +96,15 @@ nonisolated extension SleepPolicy {
 nonisolated extension SleepPolicy {
     /// `PrepareForSleep(true)`: whoever wanted it, the machine goes to sleep, and waits for our delay lock.
     /// - Parameters:
-    ///   - kind: how; nil where logind does not tell.
+    ///   - kind: how; nil where that is not known yet: `sleepKindKnown` may follow.
     ///   - boot: CLOCK_BOOTTIME.
     ///   - sessions: as they are now.
     public mutating func sleepBegins(
         _ kind: SleepKind?, now: Timestamp, boot: TimeSpan, sessions: [UserSession]
     ) -> [SleepEffect] {
         let isOurs = phase == .asking
-        let kind = kind ?? (isOurs ? wish?.kind : nil) ?? .suspend
+        let told = kind ?? (isOurs ? asked?.kind : nil)
+        let kind = told ?? .suspend
         self.sessions = sessions
         if !isOurs {
             // Somebody was faster: what was to come after a backup has come.
@@ -121,12 +123,20 @@ nonisolated extension SleepPolicy {
         if let time, let wanted = alarm.wanted {
             decide(
                 .sleeping,
-                "the machine \(kind.verb); lightsout wakes it at \(settings.showTime(time)) for \(wanted.backups.listed), due \(settings.showTime(wanted.due))")
+                "the machine \(told?.verb ?? "goes to sleep"); lightsout wakes it at \(settings.showTime(time)) for \(wanted.backups.listed), due \(settings.showTime(wanted.due))")
         } else {
             let why = alarm.impossible != nil && alarm.wanted != nil ? "lightsout cannot wake it" : "no backup is to wake it"
-            decide(.sleeping, "the machine \(kind.verb); \(why)")
+            decide(.sleeping, "the machine \(told?.verb ?? "goes to sleep"); \(why)")
         }
         effects.append(.releaseDelayLock)
+        return finish(now)
+    }
+
+    /// How the machine that is falling asleep does so: seen when systemd begins it.
+    public mutating func sleepKindKnown(_ kind: SleepKind, now: Timestamp) -> [SleepEffect] {
+        guard let asleep = memory.asleep, asleep.kind != kind else { return finish(now) }
+        memory.asleep?.kind = kind
+        effects.append(.persist(memory))
         return finish(now)
     }
 
@@ -170,7 +180,7 @@ nonisolated extension SleepPolicy {
         let pending = asleep.backups.filter { settings.after[$0] == .return }
         guard !pending.isEmpty else { return }
         memory.woken = SleepMemory.Woken(
-            kind: asleep.kind, pending: pending, patience: max(due, now) + settings.sleepGap,
+            kind: asleep.kind, pending: pending, patience: max(due, now) + settings.sleepGap(for: pending),
             sessions: asleep.sessions)
     }
 
@@ -253,7 +263,7 @@ nonisolated extension SleepPolicy {
     private mutating func giveUpWaiting(_ woken: SleepMemory.Woken) {
         decide(
             .delayed,
-            "\(woken.pending.listed) did not begin within \(settings.sleepGap.forPeople); not waited for any longer",
+            "\(woken.pending.listed) did not begin within \(settings.sleepGap(for: woken.pending).forPeople); not waited for any longer",
             isWarning: true)
         memory.woken?.ended.formUnion(woken.pending)
         memory.woken?.pending = []
@@ -298,7 +308,7 @@ nonisolated extension SleepPolicy {
     public mutating func cancel(by: String, now: Timestamp) -> [SleepEffect] {
         guard let wish, phase != .asking else { return finish(now) }
         decide(.cancelled, "the machine stays awake: \(by) cancelled it (it was to \(wish.kind.infinitive), \(reason(of: wish)))")
-        if case .announced = phase { effects.append(.announce("The machine stays awake: \(by) cancelled it.")) }
+        if case .announced = phase { effects.append(.announce("lightsout: The machine stays awake: \(by) cancelled it.")) }
         drop()
         return finish(now)
     }

@@ -24,12 +24,23 @@ nonisolated public struct SleepPolicy: Sendable {
         public var wakeLead = TimeSpan.minutes(1)
         public var sleepGap = TimeSpan.minutes(10)
         public var afterDelay = TimeSpan.minutes(2)
+        /// Those of the backups that have their own. Of several backups the longest counts.
+        public var sleepGaps: [BackupName: TimeSpan] = [:]
+        public var afterDelays: [BackupName: TimeSpan] = [:]
         /// What follows a run of each backup; `nothing` for those not named.
         public var after: [BackupName: AfterRun] = [:]
         /// A point in time, for people: in the machine's zone.
         public var showTime: @Sendable (Timestamp) -> String
 
         public init(showTime: @escaping @Sendable (Timestamp) -> String) { self.showTime = showTime }
+
+        func sleepGap(for backups: Set<BackupName>) -> TimeSpan {
+            backups.map { sleepGaps[$0] ?? sleepGap }.max() ?? sleepGap
+        }
+
+        func afterDelay(for backups: Set<BackupName>) -> TimeSpan {
+            backups.map { afterDelays[$0] ?? afterDelay }.max() ?? afterDelay
+        }
     }
 
     /// How the sleep that was under way came to its end.
@@ -68,6 +79,15 @@ nonisolated public struct SleepPolicy: Sendable {
 
         var kind: SleepKind
         var source: Source
+
+        /// The backups that it comes from.
+        var backups: Set<BackupName> {
+            switch source {
+            case .return(let backups): backups
+            case .after(let backup): [backup]
+            case .request: []
+            }
+        }
 
         var isRequest: Bool { if case .request = source { true } else { false } }
     }

@@ -1,4 +1,4 @@
-public import LightsOutCore
+import LightsOutCore
 
 /// The ways of the machine to be off, in systemd's words (systemd-sleep(8)).
 nonisolated public enum SleepKind: String, Hashable, Sendable, CaseIterable {
@@ -53,52 +53,6 @@ nonisolated public enum SleepKind: String, Hashable, Sendable, CaseIterable {
         case .hibernate: 3
         case .poweroff: 4
         }
-    }
-}
-
-/// A decision about sleep, wake or power, as it goes to the journal (`LIGHTSOUT_ACTION`): what, and why, in a sentence
-/// that an administrator understands who has never read about lightsout.
-nonisolated public struct SleepDecision: Hashable, Sendable {
-    public enum Action: String, Hashable, Sendable {
-        /// The machine goes to sleep, whoever wanted it; when it is to be woken.
-        case sleeping
-        /// lightsout's alarm woke it.
-        case woken
-        /// Something else did.
-        case resumed
-        /// No alarm can be armed; everything else works.
-        case cannotWake = "cannot-wake"
-        /// It is to sleep, and something stands against it for now.
-        case delayed
-        /// It will sleep unless somebody cancels it.
-        case announced
-        /// It will not.
-        case cancelled
-        /// It stays awake after a backup, and why.
-        case staysAwake = "stays-awake"
-        /// logind was asked for it.
-        case requested
-        /// It was asked for and did not come about.
-        case failed
-        /// Somebody wants it when the backups are done.
-        case whenDone = "when-done"
-        case powerLost = "power-lost"
-        case powerBack = "power-back"
-        /// A run is stopped, or not begun, without AC power.
-        case powerAbort = "power-abort"
-        case powerLock = "power-lock"
-    }
-
-    public var action: Action
-    public var backup: BackupName?
-    public var message: String
-    public var isWarning: Bool
-
-    init(_ action: Action, _ message: String, backup: BackupName? = nil, isWarning: Bool = false) {
-        self.action = action
-        self.backup = backup
-        self.message = message
-        self.isWarning = isWarning
     }
 }
 

@@ -243,4 +243,29 @@ struct ConfigurationReaderTests {
         #expect(configuration.global.sleepGap == .hours(1))
         #expect(configuration.global.afterDelay == .seconds(30))
     }
+
+    @Test("a backup may have the machine's times for itself, by its own words or by the defaults")
+    func ownTimes() throws {
+        let configuration = try #require(readConfiguration("""
+            wake_lead: 5min
+            defaults:
+              sleep_gap: 1h
+              after_delay: 1min
+            backups:
+              server:
+                wake_lead: 90s
+                wake_grace: 0
+                after_delay: 30s
+              client:
+            """).configuration)
+        let server = try #require(configuration.backups[BackupName("server")])
+        #expect(server.wakeLead == .seconds(90))
+        #expect(server.wakeGrace == .zero)
+        #expect(server.sleepGap == .hours(1))
+        #expect(server.afterDelay == .seconds(30))
+        let client = try #require(configuration.backups[BackupName("client")])
+        #expect(client.wakeLead == nil)
+        #expect(client.afterDelay == .minutes(1))
+        #expect(configuration.global.wakeLead == .minutes(5))
+    }
 }

@@ -754,7 +754,7 @@ struct `Sleep and the schedule` {
         world.pass(to: at(2, 30))
         world.end(server, .failed)
         #expect(world.wakeTimer == at(2, 35))
-        #expect(world.scheduler.wakeBackups(by: at(2, 40)) == [server, client])
+        #expect(world.scheduler.wakeStarts(by: at(2, 40)) == [server: at(2, 40), client: at(2, 35)])
         world.pass(to: at(2, 35), ending: .success)
         #expect(world.wakeTimer == at(2, 40))
     }

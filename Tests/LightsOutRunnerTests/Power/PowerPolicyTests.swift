@@ -1,7 +1,18 @@
 import LightsOutCore
 import Testing
 
-@testable import LightsOutService
+@testable import LightsOutRunner
+
+nonisolated private let server = backup("server")
+nonisolated private let client = backup("client")
+
+nonisolated private func backup(_ text: String) -> BackupName {
+    do { return try BackupName(text) } catch { fatalError("\(error)") }
+}
+
+nonisolated private func at(_ hour: UInt64, _ minute: UInt64 = 0, _ second: UInt64 = 0) -> Timestamp {
+    Timestamp(microseconds: 20_780 * 86_400_000_000) + .hours(hour) + .minutes(minute) + .seconds(second)
+}
 
 /// Power effects without the journal's sentences.
 private func deeds(_ effects: [PowerEffect]) -> [PowerEffect] {
@@ -88,7 +99,7 @@ struct `Battery power` {
 
     @Test func `a loss that settles is not put off by a clock that is set`() {
         var power = policy(.init())
-        _ = power.powerChanged(isOnAC: false, now: at(day: 30, 0))
+        _ = power.powerChanged(isOnAC: false, now: at(30 * 24))
         #expect(power.clockChanged(now: at(0)) == [.armTimer(at(0, 0, 10))])
     }
 }

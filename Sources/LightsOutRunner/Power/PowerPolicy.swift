@@ -59,6 +59,11 @@ nonisolated public struct PowerPolicy: Sendable {
         return finish()
     }
 
+    /// Why a backup with `battery: wait` waits, to complete "waiting: …"; nil where it need not.
+    public var obstacle: String? { isOnAC ? nil : Self.onBattery }
+
+    private static let onBattery = "the machine runs on battery power"
+
     /// Whether `name` may start now. One that is told to wait is named by `requirementsMet` when power is back.
     public mutating func verdict(for name: BackupName) -> Verdict {
         guard !isOnAC else { return .start }
@@ -66,8 +71,8 @@ nonisolated public struct PowerPolicy: Sendable {
         case .run: return .start
         case .wait:
             waiting.insert(name)
-            return .wait("the machine runs on battery power")
-        case .abort: return .refuse("the machine runs on battery power, and \"battery\" is \"abort\"")
+            return .wait(Self.onBattery)
+        case .abort: return .refuse("\(Self.onBattery), and \"battery\" is \"abort\"")
         }
     }
 
@@ -87,7 +92,7 @@ nonisolated public struct PowerPolicy: Sendable {
         if let time = losesAt, time <= now {
             losesAt = nil
             isOnAC = false
-            tell(.powerLost, "the machine runs on battery power")
+            tell(.powerLost, Self.onBattery)
             applyToRuns()
         }
         return finish()

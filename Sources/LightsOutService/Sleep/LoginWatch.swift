@@ -1,0 +1,354 @@
+import Glibc
+import LightsOutCore
+import LightsOutRunner
+import Systemd
+
+/// A session of a person, with what `lightsout why` shows beside.
+nonisolated struct LoginSession {
+    var session: UserSession
+    var uid: UInt32
+    var leader: UInt32
+    var since: Timestamp?
+}
+
+/// logind, as the sleep of the machine sees it: the sleep under way, who forbids one, who is there
+/// (org.freedesktop.login1(5)). One lives as long as a connection to the bus; nothing in it waits.
+final class LoginWatch {
+    enum Event {
+        /// `PrepareForSleep(true)`: the machine goes to sleep as soon as our delay lock is let go.
+        case fallsAsleep
+        /// `PrepareForSleep(false)`
+        case isBack
+        /// systemd begins that kind of sleep.
+        case sleepKind(SleepKind)
+        /// We have our delay lock: logind gives locks.
+        case locksAreGiven
+        /// Locks or sessions have changed.
+        case changed
+    }
+
+    /// The locks and people at one time.
+    struct View {
+        var locks: [Logind.Inhibitor] = []
+        var sessions: [LoginSession] = []
+
+        /// The block locks of other programs. Our own are those that a process of our user says are lightsout's: the
+        /// backups behind them are known better than by their locks.
+        var othersLocks: [BlockLock] {
+            blockLocks.filter { $0.who != StandbyLock.who || $0.uid != geteuid() }
+                .map { BlockLock(what: Set($0.what.split(separator: ":").map(String.init)), who: $0.who, why: $0.why) }
+        }
+
+        var blockLocks: [Logind.Inhibitor] { locks.filter { $0.mode.hasPrefix("block") } }
+    }
+
+    private let bus: Bus
+    private let loop: EventLoop
+    private let onEvent: (Event) -> Void
+    private var subscriptions: [BusSlot] = []
+
+    private var lock: Descriptor?
+    private var wantsLock = false
+    private var lockRequest: BusSlot?
+    private var lockRetry: EventSource?
+
+    private var calls: [UInt64: BusSlot] = [:]
+    private var nextCall: UInt64 = 0
+
+    /// An answer later than this is none.
+    private static let patience: UInt64 = 20_000_000
+    /// While logind goes through a sleep it refuses locks; so long to the next try.
+    private static let retryDelay: UInt64 = 250_000
+
+    init(_ bus: Bus, loop: EventLoop, onEvent: @escaping (Event) -> Void) throws(BusError) {
+        self.bus = bus
+        self.loop = loop
+        self.onEvent = onEvent
+        let signal = "type='signal',sender='org.freedesktop.login1',path='/org/freedesktop/login1'"
+        subscriptions = [
+            try bus.matchAsync(Logind.prepareForSleepRule) { message in
+                guard let begins = try? message.readBool() else { return }
+                onEvent(begins ? .fallsAsleep : .isBack)
+            },
+            try bus.matchAsync(Logind.ownerChangedRule) { [unowned self] message in ownerChanged(message) },
+            try bus.matchAsync("\(signal),member='SessionNew'") { _ in onEvent(.changed) },
+            try bus.matchAsync("\(signal),member='SessionRemoved'") { _ in onEvent(.changed) },
+            try bus.matchAsync(
+                "type='signal',sender='org.freedesktop.login1',path_namespace='/org/freedesktop/login1',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
+            ) { _ in onEvent(.changed) },
+        ]
+        for kind in SleepKind.allCases where kind != .poweroff {
+            subscriptions.append(
+                try bus.matchAsync(
+                    "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobNew',arg2='\(kind.rawValue).target'"
+                ) { _ in onEvent(.sleepKind(kind)) })
+        }
+    }
+
+    // MARK: The delay lock
+
+    /// Takes the lock that makes a sleep wait for us, as soon as logind gives it.
+    func takeDelayLock() {
+        wantsLock = true
+        askForLock()
+    }
+
+    func releaseDelayLock() {
+        wantsLock = false
+        lockRequest = nil
+        lock = nil
+    }
+
+    private func askForLock() {
+        lockRetry = nil
+        guard wantsLock, lock == nil, lockRequest == nil else { return }
+        do throws(BusError) {
+            lockRequest = try bus.callAsync(.login1, "Inhibit", timeout: Self.patience) { (message) throws(BusError) in
+                try message.append("sleep")
+                try message.append(StandbyLock.who)
+                try message.append("The wake-up alarm is set before the machine sleeps")
+                try message.append("delay")
+            } reply: { [unowned self] reply in
+                lockRequest = nil
+                do throws(BusError) {
+                    lock = try reply.get().readDescriptor()
+                    onEvent(.locksAreGiven)
+                } catch {
+                    // Otherwise there is no logind, and its coming is seen.
+                    if error.name == BusError.operationInProgress || error.name == BusError.noReply { askForLockLater() }
+                }
+            }
+        } catch { askForLockLater() }
+    }
+
+    private func askForLockLater() {
+        lockRetry = try? loop.after(Self.retryDelay) { [unowned self] in askForLock() }
+    }
+
+    private func ownerChanged(_ message: BusMessage) {
+        guard (try? message.readString()) != nil, (try? message.readString()) != nil,
+            let owner = try? message.readString(), !owner.isEmpty
+        else { return }
+        // logind keeps its locks across a restart; only the one that it never gave is asked for.
+        askForLock()
+        onEvent(.changed)
+    }
+
+    // MARK: Questions
+
+    /// Whether the machine is falling asleep or not yet back; false where there is no logind.
+    func askWhetherPreparing(_ then: @escaping (Bool) -> Void) {
+        getAll("/org/freedesktop/login1", .login1) { properties in
+            var isPreparing = false
+            try? properties?.readProperties { (name, message) throws(BusError) in
+                if name == "PreparingForSleep" {
+                    isPreparing = try message.readContainer("v", "b") { (m) throws(BusError) in try m.readBool() }
+                } else {
+                    try message.skip("v")
+                }
+            }
+            then(isPreparing)
+        }
+    }
+
+    /// How a sleep of `kind` ended, by the unit that made it.
+    func askForOutcome(of kind: SleepKind, _ then: @escaping (SleepPolicy.SleepOutcome) -> Void) {
+        let unit = "systemd-\(kind.rawValue).service"
+        ask({ (bus, reply) throws(BusError) in
+            try bus.callAsync(.systemd1, "ListUnitsByNames", timeout: Self.patience, { (message) throws(BusError) in
+                try message.append(strings: [unit])
+            }, reply: reply)
+        }) { reply in
+            let state = try? reply?.readArray("(ssssssouso)") { (message) throws(BusError) in
+                try message.readContainer("r", "ssssssouso") { (message) throws(BusError) in
+                    try message.skip("sss")
+                    let state = try message.readString()
+                    try message.skip("ssouso")
+                    return state
+                }
+            }.first
+            then(state == "failed" ? .failed("\(unit) failed, see: systemctl status \(unit)") : .slept)
+        }
+    }
+
+    /// Looks at all locks and sessions; nil where logind does not answer.
+    func look(_ then: @escaping (View?) -> Void) {
+        ask({ (bus, reply) throws(BusError) in
+            try bus.callAsync(.login1, "ListInhibitors", timeout: Self.patience, reply: reply)
+        }) { [unowned self] reply in
+            guard let reply else { return then(nil) }
+            lookAtSessions(View(locks: Logind.readInhibitors(reply)), then)
+        }
+    }
+
+    private func lookAtSessions(_ view: View, _ then: @escaping (View?) -> Void) {
+        ask({ (bus, reply) throws(BusError) in
+            try bus.callAsync(.login1, "ListSessions", timeout: Self.patience, reply: reply)
+        }) { [unowned self] reply in
+            let listed = try? reply?.readArray("(susso)") { (message) throws(BusError) in
+                try message.readContainer("r", "susso") { (message) throws(BusError) in
+                    let id = try message.readString()
+                    try message.skip("uss")
+                    return (id: id, path: try message.readObjectPath())
+                }
+            }
+            guard let listed else { return then(nil) }
+            var view = view
+            var open = listed.count
+            guard open > 0 else { return then(view) }
+            for (id, path) in listed {
+                getAll(path, Bus.Address("org.freedesktop.login1", path, "org.freedesktop.login1.Session")) { properties in
+                    // One that is gone by now is nobody's.
+                    if let session = properties.flatMap({ Self.session(id, $0) }) { view.sessions.append(session) }
+                    open -= 1
+                    if open == 0 {
+                        view.sessions.sort { $0.session.id < $1.session.id }
+                        then(view)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A session as its properties tell it; nil where it is not a person's, or about to end.
+    private static func session(_ id: String, _ properties: BusMessage) -> LoginSession? {
+        var session = UserSession(id: id, user: "", isIdle: false)
+        var found = LoginSession(session: session, uid: 0, leader: 0)
+        var isRemote = false
+        var host = ""
+        var sessionClass = ""
+        var state = ""
+        func text(_ message: BusMessage) throws(BusError) -> String {
+            try message.readContainer("v", "s") { (m) throws(BusError) in try m.readString() }
+        }
+        func flag(_ message: BusMessage) throws(BusError) -> Bool {
+            try message.readContainer("v", "b") { (m) throws(BusError) in try m.readBool() }
+        }
+        func time(_ message: BusMessage) throws(BusError) -> UInt64 {
+            try message.readContainer("v", "t") { (m) throws(BusError) in try m.readUInt64() }
+        }
+        do throws(BusError) {
+            try properties.readProperties { (name, message) throws(BusError) in
+                switch name {
+                case "Name": session.user = try text(message)
+                case "User":
+                    found.uid = try message.readContainer("v", "(uo)") { (m) throws(BusError) in
+                        try m.readContainer("r", "uo") { (m) throws(BusError) in
+                            let uid = try m.readUInt32()
+                            try m.skip("o")
+                            return uid
+                        }
+                    }
+                case "Leader":
+                    found.leader = try message.readContainer("v", "u") { (m) throws(BusError) in try m.readUInt32() }
+                case "Timestamp": found.since = Timestamp(microseconds: Int64(clamping: try time(message)))
+                case "Remote": isRemote = try flag(message)
+                case "RemoteHost": host = try text(message)
+                case "Class": sessionClass = try text(message)
+                case "State": state = try text(message)
+                case "IdleHint": session.isIdle = try flag(message)
+                case "IdleSinceHintMonotonic": session.idleMark = try time(message)
+                default: try message.skip("v")
+                }
+            }
+        } catch { return nil }
+        // `user`, `user-light`, `user-early`: a person; `greeter`, `background`, `manager`: nobody.
+        guard sessionClass.hasPrefix("user"), state != "closing" else { return nil }
+        session.remoteHost = isRemote ? (host.isEmpty ? "another machine" : host) : nil
+        found.session = session
+        return found
+    }
+
+    /// Asks whether the machine can do it at all: "yes", "no", "challenge", or "na" where it cannot.
+    func askWhetherPossible(_ kind: SleepKind, _ then: @escaping (Bool) -> Void) {
+        ask({ (bus, reply) throws(BusError) in
+            try bus.callAsync(.login1, "Can\(kind.loginMethod)", timeout: Self.patience, reply: reply)
+        }) { reply in
+            let answer = try? reply?.readString()
+            then(answer != nil && answer != "na")
+        }
+    }
+
+    // MARK: Deeds
+
+    /// Asks logind for it, without dialogue. `refused` is told what stands against it.
+    func sleep(_ kind: SleepKind, refused: @escaping (String) -> Void) {
+        perform({ (bus, reply) throws(BusError) in
+            try bus.callAsync(.login1, kind.loginMethod, timeout: Self.patience, { (message) throws(BusError) in
+                try message.append(false)
+            }, reply: reply)
+        }) { if case .failure(let error) = $0 { refused(error.description) } }
+    }
+
+    /// Tells everybody who is logged in, by wall(1). It runs in a unit of its own: from the daemon's confinement no
+    /// terminal is within reach.
+    func announce(_ text: String, failed: @escaping (BusError) -> Void) {
+        nextCall += 1
+        let unit = "lightsout-announcement-\(nextCall).service"
+        perform({ (bus, reply) throws(BusError) in
+            try bus.callAsync(.systemd1, "StartTransientUnit", timeout: Self.patience, { (message) throws(BusError) in
+                try message.append(unit)
+                try message.append("replace")
+                try message.container("a", "(sv)") { (message) throws(BusError) in
+                    try Self.property("Description", "s", message) { (m) throws(BusError) in
+                        try m.append("Announcement of lightsout")
+                    }
+                    try Self.property("Type", "s", message) { (m) throws(BusError) in try m.append("oneshot") }
+                    try Self.property("CollectMode", "s", message) { (m) throws(BusError) in
+                        try m.append("inactive-or-failed")
+                    }
+                    try Self.property("ExecStart", "a(sasb)", message) { (m) throws(BusError) in
+                        try m.container("a", "(sasb)") { (m) throws(BusError) in
+                            try m.container("r", "sasb") { (m) throws(BusError) in
+                                try m.append("/usr/bin/wall")
+                                try m.append(strings: ["wall", text])
+                                try m.append(false)
+                            }
+                        }
+                    }
+                }
+                try message.container("a", "(sa(sv))") { _ in }
+            }, reply: reply)
+        }) { if case .failure(let error) = $0 { failed(error) } }
+    }
+
+    private static func property(
+        _ name: String, _ type: String, _ message: BusMessage, _ write: (BusMessage) throws(BusError) -> Void
+    ) throws(BusError) {
+        try message.container("r", "sv") { (message) throws(BusError) in
+            try message.append(name)
+            try message.variant(type, write)
+        }
+    }
+
+    // MARK: Calls
+
+    private typealias Reply = (Result<BusMessage, BusError>) -> Void
+
+    private func getAll(_ path: String, _ address: Bus.Address, _ then: @escaping (BusMessage?) -> Void) {
+        let properties = Bus.Address(address.destination, path, "org.freedesktop.DBus.Properties")
+        ask({ (bus, reply) throws(BusError) in
+            try bus.callAsync(properties, "GetAll", timeout: Self.patience, { (message) throws(BusError) in
+                try message.append(address.interface)
+            }, reply: reply)
+        }, then)
+    }
+
+    private func ask(
+        _ call: (Bus, @escaping Reply) throws(BusError) -> BusSlot, _ then: @escaping (BusMessage?) -> Void
+    ) {
+        perform(call) { then(try? $0.get()) }
+    }
+
+    /// Makes a call and keeps it until its answer has come.
+    private func perform(_ call: (Bus, @escaping Reply) throws(BusError) -> BusSlot, _ then: @escaping Reply) {
+        nextCall += 1
+        let key = nextCall
+        do throws(BusError) {
+            calls[key] = try call(bus) { [unowned self] reply in
+                calls[key] = nil
+                then(reply)
+            }
+        } catch { then(.failure(error)) }
+    }
+}
