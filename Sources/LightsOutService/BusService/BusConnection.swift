@@ -13,6 +13,7 @@ final class BusConnection {
     let bus: Bus
     let units: BackupUnits
     let authorization: Authorization
+    let holds: Holds
     private unowned let daemon: Daemon
     private var registrations: [BusRegistration] = []
     private var slots: [BusSlot] = []
@@ -34,14 +35,15 @@ final class BusConnection {
         } catch { throw BusError(error) }
         units = try BackupUnits(bus) { [unowned daemon] error in daemon.systemdIsMute(error) }
         authorization = Authorization(bus)
+        holds = Holds(bus: bus, loop: daemon.loop)
         slots.append(try bus.onDisconnect { [unowned daemon] in daemon.busWasLost() })
         registrations = [
             try bus.serveObjectManager(at: Self.path),
             try bus.serve(managerInterface(of: daemon), at: Self.path),
             try bus.serve(
                 backupInterface(of: daemon), below: Self.backupPrefix,
-                exists: { [unowned daemon] path in Self.backup(at: path).map { daemon.backups[$0] != nil } ?? false },
-                children: { [unowned daemon] in daemon.backups.keys.compactMap { Self.path(of: $0) } }),
+                exists: { [unowned daemon] path in Self.backup(at: path).map { daemon.isShown($0) } ?? false },
+                children: { [unowned daemon] in daemon.shownBackups.compactMap { Self.path(of: $0) } }),
         ]
         nameRequest = try bus.requestNameAsync(Self.name) { [unowned self, unowned daemon] answer in
             nameRequest = nil
@@ -76,7 +78,7 @@ final class BusConnection {
 
     private func tellChanges() {
         teller = nil
-        for backup in changed where daemon.backups[backup] != nil {
+        for backup in changed where daemon.isShown(backup) {
             guard let path = Self.path(of: backup) else { continue }
             try? bus.emitPropertiesChanged(path, Self.backupInterface, Self.changingProperties)
         }

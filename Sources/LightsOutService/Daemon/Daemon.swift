@@ -19,6 +19,8 @@ public final class Daemon {
     var scheduler = Scheduler()
     var settings = GlobalSettings()
     var backups: [BackupName: BackupConfiguration] = [:]
+    /// What holds for a backup that the configuration says nothing of.
+    var defaults = BackupSettings()
     /// The last run of each backup that has one, or the one under way.
     var runs: [BackupName: RunState] = [:]
     var localZone: ZoneRules
@@ -26,6 +28,9 @@ public final class Daemon {
     var configurationProblem: String?
     /// Starts that systemd was asked for and that no run has come of yet.
     var starting: Set<BackupName> = []
+
+    private(set) lazy var leases = Leases(self)
+    let forwarder: ReportForwarder
 
     var bus: BusConnection?
     /// The earliest elapse that the machine has to be awake for.
@@ -44,6 +49,7 @@ public final class Daemon {
         tracker = RunTracker(loop: loop, directories: directories, log: log)
         memory = ScheduleMemoryStore(directory: directories.state)
         requirements = Requirements(loop)
+        forwarder = ReportForwarder(loop: loop, runtimeDirectory: directories.runtime)
         localZone = Self.readLocalZone(log)
     }
 
@@ -54,6 +60,7 @@ public final class Daemon {
         let now = self.now
         tracker.onEvent = { [unowned self] event in handle(event) }
         requirements.onChange = { [unowned self] in recheckWaiting() }
+        leases.restore()
         let found = takeStock()
         // First the bus: what is due now is started now.
         connectToBus()
@@ -150,7 +157,9 @@ public final class Daemon {
     /// Connects to the bus, now and again after it was lost: everything but starting units goes on without it.
     private func connectToBus() {
         do throws(BusError) {
-            bus = try BusConnection(self)
+            let connection = try BusConnection(self)
+            bus = connection
+            leases.connected(to: connection.bus)
             reconnectDelay = 0
             askAgainForStarts()
         } catch {
@@ -165,6 +174,7 @@ public final class Daemon {
     /// The bus is gone; it comes back.
     func busWasLost() {
         bus = nil
+        leases.disconnected()
         log.write(.notice("the connection to the system bus was lost; connecting again", priority: .notice))
         becomeReady()
         connectLater()
@@ -204,8 +214,9 @@ public final class Daemon {
     /// The line of `systemctl status lightsoutd`: `3 backups, next: server Tue 02:30`.
     var statusLine: String {
         var line = "\(scheduler.count) backup\(scheduler.count == 1 ? "" : "s")"
-        let running = runs.values.count { $0.isRunning }
+        let running = runs.values.count { $0.isRunning && $0.trigger != .report }
         if running > 0 { line += ", \(running) running" }
+        if leases.count > 0 { line += ", \(leases.count) reported" }
         if let next = scheduler.next {
             line += ", next: \(next.name) \(weekday(next.due)) \(LocalTime.short(next.due.microseconds))"
         } else {
