@@ -19,6 +19,8 @@ final class Lease {
     private(set) var state: RunState
     /// What keeps the result from being a plain success, such as a lock that logind refused.
     var blemish: String?
+    /// Why there is no lock, as the journal has been told; nil where there is one.
+    var missing: String?
 
     private let exclusion: RunExclusion
     private let process: ReportingProcess

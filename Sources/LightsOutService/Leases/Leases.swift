@@ -107,13 +107,14 @@ final class Leases {
             }
             // No logind is no laptop; a logind that says no leaves a machine that may sleep in the middle.
             if case .refused = missing { lease.blemish = missing.description }
+            lease.missing = missing.description
             log(.lock(.refused, backup, run, message: "\(missing). Standby may interrupt the backup"))
         } else {
             log(
                 .lock(
                     .taken, backup, run,
                     message:
-                        "standby is blocked (\(settings.inhibit.forPeople)) as process \(lease.pid) of user id \(lease.reporter) reports, until that says that it is over, or ends"
+                        "standby is blocked (\(settings.inhibit.forPeople)) until process \(lease.pid) of \(lease.reporter == 0 ? "root" : "user id \(lease.reporter)"), which reports it, says that it is over, or ends"
                 ))
         }
         lease.phase = .open
@@ -292,7 +293,7 @@ final class Leases {
     }
 
     private func checkLocksLater() {
-        timer = try? daemon.loop.after(1_000_000) { [unowned self] in checkLocks() }
+        timer = try? daemon.loop.after(2_000_000) { [unowned self] in checkLocks() }
     }
 
     private func compare(with inhibitors: [Logind.Inhibitor]) {
@@ -306,17 +307,23 @@ final class Leases {
     private func takeLockAnew(_ lease: Lease, isLost: Bool) {
         guard let bus else { return }
         let (backup, run) = (lease.backup, lease.state.run)
-        if isLost && lease.lock.isHeld {
-            log(.lock(.lost, backup, run, message: "the standby lock was lost: logind does not have it any more"))
+        if isLost && lease.missing == nil {
+            let why = lease.lock.isHeld ? "logind does not have it any more" : "the daemon was stopped, and begins again"
+            log(.lock(.lost, backup, run, message: "the standby lock was lost: \(why)"))
+            lease.missing = why
         }
-        lease.lock.take(settings(of: backup).inhibit, bus: bus, loop: daemon.loop) { [unowned self] missing in
-            if let missing {
-                if isLost {
-                    log(.lock(.refused, backup, run, message: "\(missing). Standby may interrupt the backup; asking again"))
-                }
-                return checkLocksLater()
+        lease.lock.take(settings(of: backup).inhibit, bus: bus, loop: daemon.loop) { [unowned self, unowned lease] missing in
+            guard let missing else {
+                if lease.missing != nil { log(.lock(.taken, backup, run, message: "standby is blocked again")) }
+                lease.missing = nil
+                return
             }
-            if isLost { log(.lock(.taken, backup, run, message: "standby is blocked again")) }
+            // The lock that an earlier daemon took holds, even if no new one is to be had.
+            if isLost && lease.missing != missing.description {
+                lease.missing = missing.description
+                log(.lock(.refused, backup, run, message: "\(missing). Standby may interrupt the backup; asking again"))
+            }
+            checkLocksLater()
         }
     }
 
