@@ -9,6 +9,12 @@ import Testing
 struct ReportingProcessTests {
     private func pidfd(_ pid: Int32) -> Descriptor { Descriptor(owning: lo_pidfd_open(pid)) }
 
+    private func found(_ pid: Int32, start: UInt64, stored: Int32? = nil) -> Bool {
+        let again = ReportingProcess(again: pid, start: start, stored: stored.map { pidfd($0) })
+        if again == nil { return false }
+        return true
+    }
+
     /// A process that sleeps, and its pidfd.
     private func withSleeper(_ body: (Int32) throws -> Void) throws {
         var pid: pid_t = 0
@@ -59,10 +65,10 @@ struct ReportingProcessTests {
     @Test func `it is found again by its pid and beginning, and only so`() throws {
         try withSleeper { pid in
             let start = try ReportingProcess(pidfd(pid), of: 0).start
-            #expect(ReportingProcess(again: pid, start: start, stored: nil) != nil)
-            #expect(ReportingProcess(again: pid, start: start, stored: pidfd(pid)) != nil)
-            #expect(ReportingProcess(again: pid, start: start + 1, stored: nil) == nil)
-            #expect(ReportingProcess(again: pid, start: start, stored: pidfd(getpid())) == nil)
+            #expect(found(pid, start: start))
+            #expect(found(pid, start: start, stored: pid))
+            #expect(!found(pid, start: start + 1))
+            #expect(!found(pid, start: start, stored: getpid()))
         }
     }
 }
