@@ -12,7 +12,7 @@ public final class ReportInbox {
     private let socket: Descriptor
     private let fileName: String
     private let run: RunIdentifier
-    private let handler: (Report) -> Void
+    private let handler: (ScriptReport) -> Void
     private var source: EventSource?
 
     /// Opens the inbox of `run`, which holds the ``RunExclusion`` of `backup`.
@@ -21,7 +21,7 @@ public final class ReportInbox {
     ///   - handler: told of each report about `run`; anything else that arrives is passed by.
     public init(
         _ backup: BackupName, _ run: RunIdentifier, runtimeDirectory: String, user: User, loop: EventLoop,
-        handler: @escaping (Report) -> Void
+        handler: @escaping (ScriptReport) -> Void
     ) throws(SystemError) {
         let directory = try AtomicFile.openDirectory(runtimeDirectory, mode: 0o755)
         let name = ReportSocket.fileName(backup)
@@ -84,7 +84,7 @@ public nonisolated enum ReportSocket {
 
     /// Hands `report` about `run` to the runner of `backup`; it is in the runner's queue when this returns.
     public static func send(
-        _ report: Report, about run: RunIdentifier, of backup: BackupName, runtimeDirectory: String
+        _ report: ScriptReport, about run: RunIdentifier, of backup: BackupName, runtimeDirectory: String
     ) throws(Failure) {
         do throws(SystemError) {
             let directory = try Descriptor.open(runtimeDirectory, O_RDONLY | O_DIRECTORY)

@@ -59,7 +59,7 @@ final class ReportForwarder {
         waiting[backup]?.results.append((result, answer))
     }
 
-    private func send(_ report: Report, _ run: RunIdentifier, _ backup: BackupName) throws(ReportSocket.Failure) {
+    private func send(_ report: ScriptReport, _ run: RunIdentifier, _ backup: BackupName) throws(ReportSocket.Failure) {
         try ReportSocket.send(report, about: run, of: backup, runtimeDirectory: runtimeDirectory)
     }
 

@@ -5,8 +5,8 @@ import Testing
 struct ReportTests {
     static let run = RunIdentifier(high: 1, low: 2)
 
-    @Test(arguments: [Report.started, .progress(0), .progress(100), .finished(.wrongConfig), .finished(.unknown)])
-    func `a datagram reads as it was written`(report: Report) {
+    @Test(arguments: [ScriptReport.started, .progress(0), .progress(100), .finished(.wrongConfig), .finished(.unknown)])
+    func `a datagram reads as it was written`(report: ScriptReport) {
         let datagram = ReportDatagram(run: Self.run, report: report)
         #expect(ReportDatagram(text: datagram.text) == datagram)
     }

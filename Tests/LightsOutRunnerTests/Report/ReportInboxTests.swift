@@ -18,7 +18,7 @@ struct ReportInboxTests {
         backup = try BackupName("server")
     }
 
-    private func withInbox(_ hear: @escaping (Report) -> Void, _ body: (ReportInbox) throws -> Void) throws {
+    private func withInbox(_ hear: @escaping (ScriptReport) -> Void, _ body: (ReportInbox) throws -> Void) throws {
         let inbox = try ReportInbox(
             backup, run, runtimeDirectory: directory, user: User(uid: geteuid()), loop: loop, handler: hear)
         defer {
@@ -28,12 +28,12 @@ struct ReportInboxTests {
         try body(inbox)
     }
 
-    private func send(_ report: Report, about run: RunIdentifier? = nil) throws {
+    private func send(_ report: ScriptReport, about run: RunIdentifier? = nil) throws {
         try ReportSocket.send(report, about: run ?? self.run, of: backup, runtimeDirectory: directory)
     }
 
     @Test func `what is sent is heard, in its order`() throws {
-        var heard: [Report] = []
+        var heard: [ScriptReport] = []
         try withInbox({ heard.append($0) }) { _ in
             try send(.started)
             try send(.progress(40))
@@ -44,7 +44,7 @@ struct ReportInboxTests {
     }
 
     @Test func `a report about another run is not heard`() throws {
-        var heard: [Report] = []
+        var heard: [ScriptReport] = []
         try withInbox({ heard.append($0) }) { inbox in
             try send(.progress(1), about: .random())
             try send(.progress(2))

@@ -1,5 +1,5 @@
 /// What a script reports of its own backup: `lightsout -r`, `-p N`, `-f R`.
-public enum Report: Hashable, Sendable {
+public enum ScriptReport: Hashable, Sendable {
     case started
     /// Percent, 0…100.
     case progress(UInt8)
@@ -13,9 +13,9 @@ public struct ReportDatagram: Hashable, Sendable {
 
     /// The run that the report is about: one that comes late is not taken for the next run's.
     public var run: RunIdentifier
-    public var report: Report
+    public var report: ScriptReport
 
-    public init(run: RunIdentifier, report: Report) {
+    public init(run: RunIdentifier, report: ScriptReport) {
         self.run = run
         self.report = report
     }
