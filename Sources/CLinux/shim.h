@@ -5,6 +5,10 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <malloc.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -63,4 +67,52 @@ static inline ssize_t lo_read_uevent(int fd, void *buffer, size_t size) {
     socklen_t length = sizeof sender;
     ssize_t got = recvfrom(fd, buffer, size, MSG_DONTWAIT, (struct sockaddr *) &sender, &length);
     return got > 0 && sender.nl_pid != 0 ? 0 : got;
+}
+
+/* unix(7): the address of a socket in the file system. Returns its length, 0 where the path is too long for one. */
+static inline socklen_t lo_unix_address(struct sockaddr_un *address, const char *path) {
+    size_t length = strlen(path);
+    if (length >= sizeof address->sun_path)
+        return 0;
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, length);
+    return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + length + 1);
+}
+
+/* A datagram socket that others reach by `path`, its file made with `mode`. Returns -1 and sets errno where it fails. */
+static inline int lo_datagram_inbox(const char *path, mode_t mode) {
+    struct sockaddr_un address;
+    socklen_t length = lo_unix_address(&address, path);
+    if (length == 0) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Before it has a name: at no instant may more people send than `mode` says. */
+    if (fd >= 0 && (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *) &address, length) < 0)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* Sends one datagram to the socket at `path` without waiting. Returns -1 and sets errno where it fails. */
+static inline int lo_send_datagram(const char *path, const void *bytes, size_t count) {
+    struct sockaddr_un address;
+    socklen_t length = lo_unix_address(&address, path);
+    if (length == 0) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    ssize_t sent = sendto(fd, bytes, count, MSG_NOSIGNAL, (struct sockaddr *) &address, length);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return sent < 0 ? -1 : 0;
 }

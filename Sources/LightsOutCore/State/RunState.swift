@@ -16,21 +16,42 @@ public struct RunState: Hashable, Sendable {
     public var started: Timestamp
     public var phase: Phase
     public var lastSuccess: Timestamp?
+    /// Who reported the run, where no runner of ours makes it.
+    public var reporter: Reporter?
+    /// How far the run is, percent, as its script reported; nil where it did not, or is over.
+    public var progress: UInt8?
+
+    /// Who reports a run: kept after its end too, for a name stays its reporter's.
+    public struct Reporter: Hashable, Sendable {
+        public var uid: UInt32
+        /// When the process that the run is bound to began, in the kernel's ticks since boot (proc_pid_stat(5)): with the
+        /// pid it names one process of a boot.
+        public var processStart: UInt64
+
+        public init(uid: UInt32, processStart: UInt64) {
+            self.uid = uid
+            self.processStart = processStart
+        }
+    }
 
     public init(
-        run: RunIdentifier, trigger: Trigger, started: Timestamp, phase: Phase, lastSuccess: Timestamp? = nil
+        run: RunIdentifier, trigger: Trigger, started: Timestamp, phase: Phase, lastSuccess: Timestamp? = nil,
+        reporter: Reporter? = nil, progress: UInt8? = nil
     ) {
         self.run = run
         self.trigger = trigger
         self.started = started
         self.phase = phase
         self.lastSuccess = lastSuccess
+        self.reporter = reporter
+        self.progress = progress
     }
 
     /// The same run, ended; a success becomes the last one.
     public func ended(_ outcome: Outcome, at time: Timestamp, recorded: Bool) -> RunState {
         var state = self
         state.phase = .ended(outcome, at: time, recorded: recorded)
+        state.progress = nil
         // A backup with warnings is a backup: what could be saved is saved.
         if outcome.result == .success || outcome.result == .warnings { state.lastSuccess = time }
         return state
@@ -48,6 +69,8 @@ extension RunState {
             Self.header, "version=1", "run=\(run)", "trigger=\(trigger.rawValue)", "started=\(started.microseconds)",
         ]
         if let lastSuccess { lines.append("last_success=\(lastSuccess.microseconds)") }
+        if let reporter { lines += ["reporter=\(reporter.uid)", "process_start=\(reporter.processStart)"] }
+        if let progress { lines.append("progress=\(Self.threeDigits(progress))") }
         switch phase {
         case .running(let boot, let pid):
             lines += ["boot=\(boot)", "pid=\(pid)", "\(Self.recordedKey)=0"]
@@ -72,6 +95,11 @@ extension RunState {
         let trigger = try values.required("trigger") { Trigger(rawValue: $0) }
         let started = try values.required("started") { Int64($0).map(Timestamp.init(microseconds:)) }
         let lastSuccess = try values.optional("last_success") { Int64($0).map(Timestamp.init(microseconds:)) }
+        var reporter: Reporter?
+        if let uid = try values.optional("reporter", { UInt32($0) }) {
+            reporter = Reporter(uid: uid, processStart: try values.required("process_start") { UInt64($0) })
+        }
+        let progress = try values.optional("progress") { UInt8($0).flatMap { $0 <= 100 ? $0 : nil } }
         let recorded = try values.required(Self.recordedKey) { $0 == "1" ? true : $0 == "0" ? false : nil }
         let phase: Phase
         if let boot = try values.optional("boot", { $0 }) {
@@ -86,6 +114,14 @@ extension RunState {
             phase = .ended(outcome, at: ended, recorded: recorded)
         }
         try values.expectNothingMore()
-        self.init(run: run, trigger: trigger, started: started, phase: phase, lastSuccess: lastSuccess)
+        self.init(
+            run: run, trigger: trigger, started: started, phase: phase, lastSuccess: lastSuccess, reporter: reporter,
+            progress: progress)
+    }
+
+    /// Of one length whatever the number: a text that is written over one that said less is whole at every instant.
+    private static func threeDigits(_ number: UInt8) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: 3 - digits.count) + digits
     }
 }

@@ -40,6 +40,8 @@ public final class BackupRun {
     private var power: RunPower?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
     private var blemish: String?
+    /// What the script reports, and tells those who watch.
+    private var reports: RunReports?
 
     /// - Parameter configuration: what to go by instead of the configuration's files as they are.
     public init(
@@ -75,9 +77,9 @@ public final class BackupRun {
         }
     }
 
-    /// - Parameter begin: tells those who watch that this run is under way.
+    /// - Parameter note: tells those who watch how this run stands.
     private func performAlone(
-        after previous: PreviousRun, begin: (RunState) -> Void
+        after previous: PreviousRun, note: (RunState) -> Void
     ) -> (status: Int32, state: RunState?) {
         if let state = previous.read() {
             let survivors = PreviousRun.survivors(of: state)
@@ -86,7 +88,7 @@ public final class BackupRun {
         let last = previous.settle()
         if let obstacle = powerObstacle { return (later("\(obstacle). It is not run now"), last) }
         let state = runningState(last)
-        begin(state)
+        note(state)
 
         do throws(SystemError) { try handleSignals() } catch {
             return finish(Outcome(.failed, reason: error.description), state)
@@ -104,6 +106,8 @@ public final class BackupRun {
 
         previous.keep(state)
         log.write(.started(name, run, trigger))
+        hearReports(of: user)
+        defer { reports?.close() }
 
         do throws(ScriptProcess.StartFailure) {
             process = try ScriptProcess(
@@ -121,7 +125,7 @@ public final class BackupRun {
         followPower(lock)
 
         let outcome: Outcome
-        do throws(SystemError) { outcome = try waitForEnd() } catch {
+        do throws(SystemError) { outcome = try waitForEnd(state, note: note) } catch {
             process?.killAll()
             outcome = Outcome(.aborted, reason: error.description)
         }
@@ -250,8 +254,17 @@ public final class BackupRun {
         }
     }
 
+    /// Opens the way for the script's reports. Without one the run is the same, and what it reports is not heard.
+    private func hearReports(of user: User) {
+        do throws(SystemError) {
+            reports = try RunReports(name, run, runtimeDirectory: directories.runtime, user: user, loop: loop)
+        } catch {
+            log.write(.notice("what its script reports cannot be heard: \(error)", backup: name, run: run, priority: .warning))
+        }
+    }
+
     /// Waits until the script and all that it started have ended.
-    private func waitForEnd() throws(SystemError) -> Outcome {
+    private func waitForEnd(_ state: RunState, note: (RunState) -> Void) throws(SystemError) -> Outcome {
         guard let process else { return Outcome(.failed) }
         if !backup.timeout.isInfinite {
             sources.append(
@@ -263,6 +276,12 @@ public final class BackupRun {
                 saidThatItWaits = true
                 tellStatus()
             }
+            if let progress = reports?.takeNews() {
+                var further = state
+                further.progress = progress
+                note(further)
+                tellStatus()
+            }
             try loop.runOnce(timeout: .max)
         }
         if process.lostOutput > 0 {
@@ -272,7 +291,8 @@ public final class BackupRun {
                     run: run, priority: .warning))
         }
         if let outcome = stopOutcome { return outcome }
-        let outcome = process.end.map { Outcome($0, exitCodes: backup.exitCodes) } ?? Outcome(.failed)
+        let exit = process.end.map { Outcome($0, exitCodes: backup.exitCodes) } ?? Outcome(.failed)
+        let outcome = reports?.result().map { exit.reported($0) } ?? exit
         return blemish.map { outcome.atBest(.warnings, because: $0) } ?? outcome
     }
 
@@ -403,7 +423,8 @@ public final class BackupRun {
         if process?.end != nil {
             ServiceManager.status("Script has ended, its background processes run on since \(since), \(standby)")
         } else {
-            ServiceManager.status("Running since \(since), \(standby)")
+            let progress = reports?.progress.map { ", \($0) %" } ?? ""
+            ServiceManager.status("Running since \(since)\(progress), \(standby)")
         }
     }
 }
@@ -419,7 +440,7 @@ extension RunState {
 
 extension [InhibitedAction] {
     /// As a status line says it: `sleep, lid switch`.
-    nonisolated var forPeople: String {
+    public nonisolated var forPeople: String {
         map { action in
             let word = action.rawValue
             let words = word.hasPrefix("handle-") ? word.dropFirst("handle-".count) : word[...]

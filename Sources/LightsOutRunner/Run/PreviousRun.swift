@@ -25,6 +25,15 @@ public struct PreviousRun {
     /// - Returns: the state, settled; nil where there is none.
     @discardableResult
     public func settle(because reason: String? = nil) -> RunState? {
+        settle { boot in Outcome(.aborted, reason: reason ?? cause(boot: boot)) }
+    }
+
+    /// - Parameter outcome: what becomes of a run that is found under way.
+    /// - Returns: the state, settled; nil where there is none.
+    @discardableResult
+    public func settle(as outcome: Outcome) -> RunState? { settle { _ in outcome } }
+
+    private func settle(_ outcome: (_ boot: String) -> Outcome) -> RunState? {
         guard let state = read() else { return nil }
         switch state.phase {
         case .running(let boot, _):
@@ -33,8 +42,7 @@ public struct PreviousRun {
                 keep(ended)
                 return ended
             }
-            let outcome = Outcome(.aborted, reason: reason ?? cause(boot: boot))
-            let ended = state.ended(outcome, at: Timestamp(microseconds: Clock.realtime), recorded: false)
+            let ended = state.ended(outcome(boot), at: Timestamp(microseconds: Clock.realtime), recorded: false)
             keep(ended)
             return record(ended)
         case .ended(_, _, recorded: false):
@@ -79,13 +87,14 @@ public struct PreviousRun {
         }
     }
 
-    func keep(_ state: RunState) {
+    /// Makes `state` durable; where that cannot be, it is reported and the run goes on.
+    public func keep(_ state: RunState) {
         do throws(SystemError) { try store.write(state, of: backup) } catch { complain(error) }
     }
 
     /// Hands the record of the ended run to the journal and notes that it has it.
     /// - Returns: the state with that note.
-    func record(_ state: RunState) -> RunState {
+    public func record(_ state: RunState) -> RunState {
         guard case .ended(let outcome, let time, _) = state.phase else { return state }
         let isRecorded = log.write(
             .finished(

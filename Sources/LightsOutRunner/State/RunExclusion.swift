@@ -34,6 +34,23 @@ public nonisolated struct RunExclusion: ~Copyable {
         previous = Self.state(in: file)
     }
 
+    /// Takes over a descriptor that was another exclusion's ``number``, and with it the right to run: the lock belongs to
+    /// the open file, whichever process has it open.
+    public init(adopting file: consuming Descriptor) {
+        lseek(file.number, 0, SEEK_SET)
+        previous = Self.state(in: file)
+        self.file = file
+    }
+
+    /// The descriptor, for a holder that outlives this process to keep a copy of.
+    public var number: Int32 { file.number }
+
+    /// Gives the right back at once, although copies of the descriptor may be open elsewhere.
+    public func release() {
+        var lock = Self.wholeFile(F_UNLCK)
+        _ = fcntl(file.number, Linux.setDescriptionLock, &lock)
+    }
+
     /// Writes down what becomes of the run. In memory (/run is a tmpfs), so it can hardly fail, and nothing but what
     /// others see depends on it.
     public func note(_ state: RunState) {
@@ -87,6 +104,11 @@ public nonisolated struct RunExclusion: ~Copyable {
     private static func state(in file: borrowing Descriptor) -> RunState? {
         let bytes = (try? file.readAll(limit: StateLines.maximumLength)) ?? []
         return String(validating: bytes, as: UTF8.self).flatMap { try? RunState(text: $0) }
+    }
+
+    /// Takes the file of `backup` away, of which nothing is to be remembered and nobody but the caller makes runs.
+    public static func forget(_ backup: BackupName, runtimeDirectory: String) {
+        unlink("\(runtimeDirectory)/\(fileName(backup))")
     }
 
     private static let suffix = ".lock"

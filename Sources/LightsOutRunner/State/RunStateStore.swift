@@ -84,6 +84,9 @@ public nonisolated struct RunStateStore: Sendable {
         return try? RunState(text: text)
     }
 
+    /// Takes the state of `backup` away.
+    public func forget(_ backup: BackupName) { unlink("\(directory)/\(fileName(backup))") }
+
     /// The backups that have a state.
     public func backups() -> [BackupName] {
         DirectoryEntries.names(in: directory).compactMap { name in

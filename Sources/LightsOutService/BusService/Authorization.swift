@@ -18,6 +18,19 @@ final class Authorization {
     private let bus: Bus
     private var checks: [UInt64: BusSlot] = [:]
     private var next: UInt64 = 0
+    /// Who is behind a unique name, which the bus gives to one connection ever.
+    private var callers: [String: Caller] = [:]
+    /// Calls of connections that the bus is being asked about, in their order.
+    private var unidentified: [String: [Unidentified]] = [:]
+
+    private struct Unidentified {
+        let call: BusInterface.MethodCall
+        let mayBeSuperseded: Bool
+        let then: (Caller) -> Void
+    }
+
+    /// Calls of one connection that wait for its identification.
+    private static let unidentifiedLimit = 64
 
     /// Questions that are open at a time: a caller that asks and asks gets a refusal, not our memory.
     private static let limit = 256
@@ -40,47 +53,82 @@ final class Authorization {
         _ call: BusInterface.MethodCall, _ action: Action,
         permitted: @escaping (Caller) throws(BusError) -> Void
     ) {
-        identify(call) { [unowned self] caller in
-            if caller.uid == 0 { return Self.finish(call, caller, permitted) }
-            askPolkit(call, action, caller, permitted)
-        }
+        identify(call) { [unowned self] caller in check(call, action, caller, permitted: permitted) }
     }
 
-    /// Finds out who calls; the call is answered where that cannot be.
-    func identify(_ call: BusInterface.MethodCall, then: @escaping (Caller) -> Void) {
+    /// The same for a caller that is identified already.
+    func check(
+        _ call: BusInterface.MethodCall, _ action: Action, _ caller: Caller,
+        permitted: @escaping (Caller) throws(BusError) -> Void
+    ) {
+        if caller.uid == 0 { return Self.finish(call, caller, permitted) }
+        askPolkit(call, action, caller, permitted)
+    }
+
+    /// Finds out who calls; the call is answered where that cannot be. Calls of one connection keep their order.
+    /// - Parameter mayBeSuperseded: where more wait than there is room for, the oldest of these is turned away.
+    func identify(
+        _ call: BusInterface.MethodCall, mayBeSuperseded: Bool = false, then: @escaping (Caller) -> Void
+    ) {
+        let sender = call.message.sender ?? ""
+        if unidentified[sender] == nil, let caller = callers[sender] { return then(caller) }
+        let waiting = Unidentified(call: call, mayBeSuperseded: mayBeSuperseded, then: then)
+        if unidentified[sender] != nil { return queue(waiting, of: sender) }
         ask(call) { [unowned self] (id, sender) throws(BusError) in
             checks[id] = try bus.callAsync(.bus, "GetConnectionCredentials", timeout: 5_000_000) {
                 (message) throws(BusError) in try message.append(sender)
             } reply: { [unowned self] reply in
                 checks[id] = nil
-                var uid: UInt32?
-                var pid: UInt32?
-                if case .success(let message) = reply {
-                    try? message.readProperties { (name, message) throws(BusError) in
-                        switch name {
-                        case "UnixUserID": uid = try message.readContainer("v", "u") { (m) throws(BusError) in try m.readUInt32() }
-                        case "ProcessID": pid = try message.readContainer("v", "u") { (m) throws(BusError) in try m.readUInt32() }
-                        default: try message.skip("v")
-                        }
-                    }
-                }
-                guard let uid, let pid else {
-                    return call.fail(
-                        BusError(name: BusError.accessDenied, message: "the bus does not say who is asking"))
-                }
-                then(Caller(uid: uid, pid: Int32(bitPattern: pid)))
+                identified(sender, Self.caller(in: reply))
             }
+            unidentified[sender] = [waiting]
         }
     }
+
+    private func queue(_ waiting: Unidentified, of sender: String) {
+        unidentified[sender]?.append(waiting)
+        guard let all = unidentified[sender], all.count > Self.unidentifiedLimit else { return }
+        let index = all.firstIndex { $0.mayBeSuperseded } ?? all.count - 1
+        unidentified[sender]?.remove(at: index).call.fail(Self.tooMany)
+    }
+
+    private func identified(_ sender: String, _ caller: Caller?) {
+        let waiting = unidentified.removeValue(forKey: sender) ?? []
+        guard let caller else {
+            for one in waiting {
+                one.call.fail(BusError(name: BusError.accessDenied, message: "the bus does not say who is asking"))
+            }
+            return
+        }
+        // It is only worth keeping for a connection that calls again; which one that is nobody knows.
+        if callers.count >= Self.limit { callers = [:] }
+        callers[sender] = caller
+        for one in waiting { one.then(caller) }
+    }
+
+    private static func caller(in reply: Result<BusMessage, BusError>) -> Caller? {
+        guard case .success(let message) = reply else { return nil }
+        var uid: UInt32?
+        var pid: UInt32?
+        try? message.readProperties { (name, message) throws(BusError) in
+            switch name {
+            case "UnixUserID": uid = try message.readContainer("v", "u") { (m) throws(BusError) in try m.readUInt32() }
+            case "ProcessID": pid = try message.readContainer("v", "u") { (m) throws(BusError) in try m.readUInt32() }
+            default: try message.skip("v")
+            }
+        }
+        guard let uid, let pid else { return nil }
+        return Caller(uid: uid, pid: Int32(bitPattern: pid))
+    }
+
+    private static let tooMany = BusError(
+        name: BusError.limitsExceeded, message: "too many questions about permissions are open. Try again later")
 
     private func ask(
         _ call: BusInterface.MethodCall, _ question: (UInt64, String) throws(BusError) -> Void
     ) {
         guard checks.count < Self.limit, let sender = call.message.sender else {
-            return call.fail(
-                BusError(
-                    name: "org.freedesktop.DBus.Error.LimitsExceeded",
-                    message: "too many questions about permissions are open. Try again later"))
+            return call.fail(Self.tooMany)
         }
         next += 1
         do throws(BusError) { try question(next, sender) } catch { call.fail(error) }

@@ -13,6 +13,7 @@ final class BusConnection {
     let bus: Bus
     let units: BackupUnits
     let authorization: Authorization
+    let holds: Holds
     private unowned let daemon: Daemon
     private var registrations: [BusRegistration] = []
     private var slots: [BusSlot] = []
@@ -36,14 +37,15 @@ final class BusConnection {
         } catch { throw BusError(error) }
         units = try BackupUnits(bus) { [unowned daemon] error in daemon.systemdIsMute(error) }
         authorization = Authorization(bus)
+        holds = Holds(bus: bus, loop: daemon.loop)
         slots.append(try bus.onDisconnect { [unowned daemon] in daemon.busWasLost() })
         registrations = [
             try bus.serveObjectManager(at: Self.path),
             try bus.serve(managerInterface(of: daemon), at: Self.path),
             try bus.serve(
                 backupInterface(of: daemon), below: Self.backupPrefix,
-                exists: { [unowned daemon] path in Self.backup(at: path).map { daemon.backups[$0] != nil } ?? false },
-                children: { [unowned daemon] in daemon.backups.keys.compactMap { Self.path(of: $0) } }),
+                exists: { [unowned daemon] path in Self.backup(at: path).map { daemon.isShown($0) } ?? false },
+                children: { [unowned daemon] in daemon.shownBackups.compactMap { Self.path(of: $0) } }),
         ]
         nameRequest = try bus.requestNameAsync(Self.name) { [unowned self, unowned daemon] answer in
             nameRequest = nil

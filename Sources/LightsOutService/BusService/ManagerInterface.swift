@@ -56,12 +56,12 @@ extension BusConnection {
                 },
                 .property("Backups", "ao") { [unowned daemon] (_, message) throws(BusError) in
                     try message.container("a", "o") { (message) throws(BusError) in
-                        for name in daemon.backups.keys.sorted() {
+                        for name in daemon.shownBackups.sorted() {
                             if let path = Self.path(of: name) { try message.append(objectPath: path) }
                         }
                     }
                 },
-            ] + sleepMembers(of: daemon))
+            ] + reportMembers(of: daemon) + sleepMembers(of: daemon))
     }
 
     // MARK: What the methods do
@@ -88,6 +88,11 @@ extension BusConnection {
     }
 
     private func stop(_ name: BackupName, _ daemon: Daemon, _ call: BusInterface.MethodCall) throws(BusError) {
+        guard !daemon.leases.isOpen(name) else {
+            throw BusError(
+                name: BusError.notRunning,
+                message: "\(name) is reported by a process that lightsout did not start, and cannot stop. Stop that process")
+        }
         guard daemon.tracker.isRunning(name) || daemon.starting.contains(name) else {
             throw BusError(name: BusError.notRunning, message: "\(name) is not running")
         }

@@ -7,7 +7,7 @@ public final class ServiceClient {
 
     /// How long the daemon may take to answer a question; what polkit may ask of a person takes longer.
     private static let patience: UInt64 = 10_000_000
-    private static let patienceWithPeople: UInt64 = 180_000_000
+    static let patienceWithPeople: UInt64 = 180_000_000
 
     static let manager = Bus.Address(BusConnection.name, BusConnection.path, BusConnection.managerInterface)
 
@@ -23,11 +23,11 @@ public final class ServiceClient {
     /// - Parameter interactive: whether polkit may ask the person at the terminal.
     @discardableResult
     func call(
-        _ member: String, interactive: Bool = false,
+        _ member: String, patience: UInt64? = nil, interactive: Bool = false,
         _ write: (BusMessage) throws(BusError) -> Void = { _ in }
     ) throws(BusError) -> BusMessage {
         try bus.call(
-            Self.manager, member, timeout: interactive ? Self.patienceWithPeople : Self.patience,
+            Self.manager, member, timeout: patience ?? (interactive ? Self.patienceWithPeople : Self.patience),
             interactive: interactive, write)
     }
 

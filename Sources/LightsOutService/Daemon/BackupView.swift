@@ -31,8 +31,10 @@ nonisolated struct BackupView: Hashable, Sendable {
 extension Daemon {
     /// How `name` stands now; nil where there is no such backup.
     func view(of name: BackupName) -> BackupView? {
-        guard let backup = backups[name], let standing = scheduler.standing(of: name, now: now) else { return nil }
         let run = runs[name]
+        guard let backup = backups[name], let standing = scheduler.standing(of: name, now: now) else {
+            return isShown(name) ? run.map(Self.viewOfUnconfigured) : nil
+        }
         var view = BackupView(
             description: backup.settings.description, state: .idle, nextElapse: standing.nextDue,
             lastElapse: standing.lastElapse, lastStarted: run?.started, lastFinished: run?.ended,
@@ -49,7 +51,8 @@ extension Daemon {
             view.state = .waiting
             view.problem = why
         case .running(let since):
-            view.state = .running
+            view.state = leases.isOpen(name) ? .reported : .running
+            view.progress = run?.progress
             view.since = run?.started ?? since
             view.trigger = run?.trigger
         case .paused(let until):
@@ -59,6 +62,21 @@ extension Daemon {
         if view.isStale && view.problem == nil {
             view.problem =
                 standing.lastSuccess.map { "no success since \(LocalTime.short($0.microseconds))" } ?? "no success yet"
+        }
+        return view
+    }
+
+    /// A backup that there is only by its runs.
+    private static func viewOfUnconfigured(_ run: RunState) -> BackupView {
+        let reporter = run.reporter.map { $0.uid == 0 ? "Reported by root" : "Reported by the user with id \($0.uid)" }
+        var view = BackupView(
+            description: reporter ?? "No longer in the configuration", state: .idle, lastStarted: run.started,
+            lastFinished: run.ended, lastResult: run.outcome?.result, wake: false, isStale: false)
+        if run.isRunning {
+            view.state = run.reporter == nil ? .running : .reported
+            view.progress = run.progress
+            view.trigger = run.trigger
+            view.since = run.started
         }
         return view
     }

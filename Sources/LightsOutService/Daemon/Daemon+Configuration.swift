@@ -74,10 +74,10 @@ extension Daemon {
             return reading.problems.first { $0.severity == .error }?.summary ?? "the configuration has mistakes"
         }
         accept(reading.files)
-        let before = Set(backups.keys)
+        let before = shownBackups
         take(configuration)
         replan(zoneChanged: false)
-        bus?.backupsChanged(from: before, to: Set(backups.keys))
+        bus?.backupsChanged(from: before, to: shownBackups)
         log.write(.notice("the configuration was read anew: \(statusLine)", priority: .info))
         return nil
     }
@@ -94,6 +94,7 @@ extension Daemon {
         let catalogue = BackupCatalogue(configuration, directories: directories)
         tell(catalogue.warnings)
         backups = catalogue.backups
+        defaults = configuration.defaults
         settings = configuration.global
         scheduler.settings = schedulerSettings
     }
@@ -148,6 +149,6 @@ extension Daemon {
             outcome =
                 ended.reason == Outcome.Reason.machineWentDown ? .cutOff(at: time) : .ended(ended.result, at: time)
         }
-        return ObservedRun(run: state.run, isManual: state.trigger == .manual, outcome: outcome)
+        return ObservedRun(run: state.run, isManual: [.manual, .report].contains(state.trigger), outcome: outcome)
     }
 }

@@ -6,14 +6,27 @@ import Systemd
 
 extension Daemon {
     func handle(_ event: RunTracker.Event) {
+        let name = event.backup
+        let wasShown = isShown(name)
+        take(event)
+        if isShown(name) != wasShown { bus?.backupsChanged(from: wasShown ? [name] : [], to: wasShown ? [] : [name]) }
+        standingChanged(of: [name])
+        switch event {
+        case .began: sleep.runStarted(name)
+        case .progressed: break
+        case .ended: sleep.runEnded(name)
+        }
+    }
+
+    private func take(_ event: RunTracker.Event) {
         switch event {
         case .began(let name, let state):
             starting.remove(name)
             runs[name] = state
             requirements.forget(name)
             carryOut(scheduler.runStarted(name, run: state.run, now: now))
-            standingChanged(of: [name])
-            sleep.runStarted(name)
+        case .progressed(let name, let state):
+            runs[name] = state
         case .ended(let name, let state):
             starting.remove(name)
             runs[name] = state
@@ -22,8 +35,35 @@ extension Daemon {
                 scheduler.runEnded(
                     name, run: state.run, result: outcome.result,
                     stoppedOnRequest: outcome.reason == Outcome.Reason.stopped, now: now))
-            standingChanged(of: [name])
-            sleep.runEnded(name)
+        }
+    }
+
+    // MARK: What is shown
+
+    /// Whether `name` is there for others to see: a backup of the configuration, one that runs although the configuration
+    /// has it no longer, and one that is, or was, reported.
+    func isShown(_ name: BackupName) -> Bool {
+        backups[name] != nil || runs[name].map(Self.isShown) ?? false
+    }
+
+    var shownBackups: Set<BackupName> { Set(backups.keys).union(runs.filter { Self.isShown($0.value) }.keys) }
+
+    private static func isShown(_ run: RunState) -> Bool { run.isRunning || run.reporter != nil }
+
+    /// Forgets a backup that was reported once.
+    func forget(_ name: BackupName) {
+        runs[name] = nil
+        tracker.forget(name)
+        RunStateStore(directory: directories.state).forget(name)
+        RunExclusion.forget(name, runtimeDirectory: directories.runtime)
+        bus?.backupsChanged(from: [name], to: [])
+    }
+}
+
+extension RunTracker.Event {
+    var backup: BackupName {
+        switch self {
+        case .began(let backup, _), .progressed(let backup, _), .ended(let backup, _): backup
         }
     }
 }

@@ -20,6 +20,8 @@ public final class Daemon {
     var scheduler = Scheduler()
     var settings = GlobalSettings()
     var backups: [BackupName: BackupConfiguration] = [:]
+    /// What holds for a backup that the configuration says nothing of.
+    var defaults = BackupSettings()
     /// The last run of each backup that has one, or the one under way.
     var runs: [BackupName: RunState] = [:]
     var localZone: ZoneRules
@@ -30,6 +32,8 @@ public final class Daemon {
 
     private(set) lazy var sleep = SleepCoordinator(self)
     private(set) lazy var power = PowerCoordinator(self)
+    private(set) lazy var leases = Leases(self)
+    let forwarder: ReportForwarder
 
     var bus: BusConnection?
     /// The earliest elapse that the machine has to be awake for.
@@ -50,6 +54,7 @@ public final class Daemon {
         memory = ScheduleMemoryStore(directory: directories.state)
         writer = ScheduleMemoryWriter(memory, loop)
         requirements = Requirements(loop)
+        forwarder = ReportForwarder(loop: loop, runtimeDirectory: directories.runtime)
         localZone = Self.readLocalZone(log)
     }
 
@@ -61,6 +66,7 @@ public final class Daemon {
         tracker.onEvent = { [unowned self] event in handle(event) }
         requirements.onChange = { [unowned self] in recheckWaiting() }
         writer.onFailure = { [unowned self] error in error.map { complainOfDisk($0) } ?? tellOfDisk() }
+        leases.restore()
         let found = takeStock()
         // First the bus: what is due now is started now.
         connectToBus()
@@ -162,6 +168,7 @@ public final class Daemon {
         do throws(BusError) {
             let connection = try BusConnection(self)
             bus = connection
+            leases.connected(to: connection.bus)
             reconnectDelay = 0
             askAgainForStarts()
             sleep.connected(to: connection.bus)
@@ -178,6 +185,7 @@ public final class Daemon {
     func busWasLost() {
         bus = nil
         sleep.disconnected()
+        leases.disconnected()
         log.write(.notice("the connection to the system bus was lost; connecting again", priority: .notice))
         becomeReady()
         connectLater()
@@ -217,8 +225,9 @@ public final class Daemon {
     /// The line of `systemctl status lightsoutd`: `3 backups, next: server Tue 02:30`.
     var statusLine: String {
         var line = "\(scheduler.count) backup\(scheduler.count == 1 ? "" : "s")"
-        let running = runs.values.count { $0.isRunning }
+        let running = runs.values.count { $0.isRunning && $0.trigger != .report }
         if running > 0 { line += ", \(running) running" }
+        if leases.count > 0 { line += ", \(leases.count) reported" }
         if let next = scheduler.next {
             line += ", next: \(next.name) \(weekday(next.due)) \(LocalTime.short(next.due.microseconds))"
         } else {

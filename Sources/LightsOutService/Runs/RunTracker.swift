@@ -9,6 +9,8 @@ public import Systemd
 public final class RunTracker {
     public enum Event {
         case began(BackupName, RunState)
+        /// The run has come further.
+        case progressed(BackupName, RunState)
         /// The run's own last word; its outcome is nil where the runner died without one and nobody has settled it yet.
         case ended(BackupName, RunState)
     }
@@ -22,6 +24,7 @@ public final class RunTracker {
     private let log: RunLog
     private var watch: EventSource?
     private var running: [BackupName: RunIdentifier] = [:]
+    private var progress: [BackupName: UInt8] = [:]
     /// Runs whose runner died: given the time in which their unit records the end, then settled here.
     private var orphans: [BackupName: EventSource] = [:]
 
@@ -72,7 +75,8 @@ public final class RunTracker {
         }
         if look.isHeld, case .running = state.phase {
             orphans[backup] = nil
-            guard running[backup] != state.run else { return }
+            guard running[backup] != state.run else { return lookAtProgress(of: backup, state) }
+            progress[backup] = state.progress
             if let before = running[backup] { tellEnd(backup, of: before, state: nil) }
             running[backup] = state.run
             onEvent(.began(backup, state))
@@ -87,6 +91,15 @@ public final class RunTracker {
         }
     }
 
+    private func lookAtProgress(of backup: BackupName, _ state: RunState) {
+        guard progress[backup] != state.progress else { return }
+        progress[backup] = state.progress
+        onEvent(.progressed(backup, state))
+    }
+
+    /// Forgets a backup of which nothing is remembered any more.
+    func forget(_ backup: BackupName) { lastTold[backup] = nil }
+
     private var lastTold: [BackupName: RunIdentifier] = [:]
 
     /// Tells the end of a run once. A run so short that it was not seen to begin is told too.
@@ -94,6 +107,7 @@ public final class RunTracker {
         guard lastTold[backup] != run else { return }
         lastTold[backup] = run
         running[backup] = nil
+        progress[backup] = nil
         if let state { onEvent(.ended(backup, state)) }
     }
 

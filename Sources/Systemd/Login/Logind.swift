@@ -2,7 +2,7 @@ import Glibc
 
 /// logind's side of sleep: inhibitor locks and the sleep that is under way (org.freedesktop.login1(5)).
 public struct Logind {
-    private let bus: Bus
+    let bus: Bus
 
     public init(_ bus: Bus) { self.bus = bus }
 

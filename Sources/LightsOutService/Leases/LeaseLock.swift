@@ -1,0 +1,85 @@
+import LightsOutCore
+import LightsOutRunner
+import Systemd
+
+/// The standby lock of one reported backup. A copy lies in the service manager's store, so it is held while the daemon
+/// is away.
+final class LeaseLock {
+    /// Its words in `systemd-inhibit --list`; they name one lock, whoever took it.
+    let why: String
+    private let backup: BackupName
+    private let log: (JournalRecord) -> Void
+    private var lock: Descriptor?
+    private var storedAs: String?
+    private var request: LockRequest?
+    /// Whether this process took it. logind also judges a lock by the process that did: when that is gone, a logind
+    /// after 252 that was restarted does not let the lock hold the lid any more.
+    private(set) var isOwn = false
+
+    init(_ backup: BackupName, reportedBy pid: Int32, log: @escaping (JournalRecord) -> Void) {
+        self.backup = backup
+        self.log = log
+        why = "Backup '\(backup)' is reported by pid \(pid)"
+    }
+
+    /// Takes over the lock that an earlier daemon left in the store.
+    func adopt(_ stored: (name: String, number: Int32)) {
+        lock = Descriptor(owning: stored.number)
+        storedAs = stored.name
+    }
+
+    var isHeld: Bool { lock != nil }
+    /// Whether it is being asked for.
+    var isRequested: Bool { request != nil }
+
+    /// Asks for the lock; for a new one where there is one, which is given up only when the new one is there.
+    /// - Parameter done: told what kept it from being taken; nil where it was.
+    func take(
+        _ what: [InhibitedAction], bus: Bus, loop: EventLoop, onWait: @escaping () -> Void = {},
+        done: @escaping (LockRequest.Missing?) -> Void
+    ) {
+        let wanted = LockRequest.Lock(what: what.logindText, who: StandbyLock.who, why: why)
+        let request = LockRequest(wanted, bus: bus, loop: loop) { [unowned self] answer in
+            self.request = nil
+            switch consume answer {
+            case .taken(let lock):
+                keep(lock)
+                done(nil)
+            case .missing(let missing): done(missing)
+            }
+        }
+        request.onWait = onWait
+        self.request = request
+        request.start()
+    }
+
+    private func keep(_ new: consuming Descriptor) {
+        let name = LeaseStore.name(.lock, of: backup)
+        // One under the same name is lost already: it was this process's, and is taken anew.
+        if let storedAs, storedAs == name { LeaseStore.drop(name) }
+        LeaseStore.keep(new.number, as: name, log: log)
+        if let storedAs, storedAs != name { LeaseStore.drop(storedAs) }
+        storedAs = name
+        isOwn = true
+        lock = consume new
+    }
+
+    /// Whether logind has it.
+    func isListed(in inhibitors: [Logind.Inhibitor]) -> Bool {
+        inhibitors.contains { $0.who == StandbyLock.who && $0.why == why && $0.mode == "block" && $0.uid == 0 }
+    }
+
+    /// The bus is gone, and with it what was asked.
+    func cancelRequest() { request = nil }
+
+    /// - Returns: whether there was one.
+    @discardableResult
+    func release() -> Bool {
+        request = nil
+        if let storedAs { LeaseStore.drop(storedAs) }
+        storedAs = nil
+        let wasHeld = isHeld
+        lock = nil
+        return wasHeld
+    }
+}
