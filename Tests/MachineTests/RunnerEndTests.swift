@@ -191,14 +191,14 @@ extension WholeSystem {
         }
 
         @Test func `a unit that meets a run by hand exits 75, and leaves that run alone`() throws {
-            try machine.withBackup("met", script: "#!/bin/bash\ntouch /run/begun\nuntil [ -e /run/let-go ]; do sleep 0.02; done\n") { (unit: String) throws in
+            try machine.withBackup("met", script: "#!/bin/bash\ntouch /run/begun\nuntil [ -e /run/let-it-end ]; do sleep 0.02; done\n") { (unit: String) throws in
                 try machine.remove("/run/begun")
-                try machine.remove("/run/let-go")
+                try machine.remove("/run/let-it-end")
                 let first = try machine.start("exec lightsout run met")
                 try machine.eventually("it runs") { try machine.exists("/run/begun") }
                 #expect(try !machine.run("systemctl start \(unit)").succeeded)
                 #expect(try machine.property("ExecMainStatus", of: unit) == "75")
-                try machine.write("/run/let-go", "")
+                try machine.write("/run/let-it-end", "")
                 #expect(first.finish().status == 0)
                 #expect(try machine.results(of: "met", after: cursor) == ["success"])
             }

@@ -37,7 +37,7 @@ extension WholeSystem {
                 let suspend = "busctl call \(Machine.logind) Suspend b false"
                 #expect(try !machine.run(suspend, as: "tester", session: true).succeeded)
                 #expect(try machine.sleeps() == [])
-                try machine.write("/run/let-go", "")
+                try machine.write("/run/let-it-end", "")
                 try machine.awaitEnd(of: unit)
                 #expect(try machine.run(suspend, as: "tester", session: true).succeeded)
                 try machine.eventually("it slept") { try machine.sleeps() == ["suspend"] }
@@ -211,10 +211,10 @@ extension WholeSystem {
         }
 
         /// A script that lasts until ``end(_:)``.
-        private let holding = "#!/bin/sh\nrm -f /run/let-go; touch /run/begun; until [ -e /run/let-go ]; do sleep 0.02; done\n"
+        private let holding = "#!/bin/sh\nrm -f /run/let-it-end; touch /run/begun; until [ -e /run/let-it-end ]; do sleep 0.02; done\n"
 
         private func end(_ unit: String) throws {
-            try machine.write("/run/let-go", "")
+            try machine.write("/run/let-it-end", "")
             try machine.awaitEnd(of: unit)
         }
 

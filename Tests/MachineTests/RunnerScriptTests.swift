@@ -146,16 +146,16 @@ extension WholeSystem {
             let script = """
                 #!/bin/bash
                 echo "first line"; touch /run/begun
-                until [ -e /run/let-go ]; do sleep 0.02; done
+                until [ -e /run/let-it-end ]; do sleep 0.02; done
                 printf 'with a \\0 in it\\n'; echo "to stderr" >&2; printf 'not ended'
                 """
             try machine.withBackup("prints", script: script) { (unit: String) throws in
-                try machine.remove("/run/let-go")
+                try machine.remove("/run/let-it-end")
                 try machine.begin(unit)
                 try machine.eventually("the first line is there") {
                     try machine.journal("_SYSTEMD_UNIT=\(unit)", after: cursor).contains { $0["MESSAGE"] == "first line" }
                 }
-                try machine.write("/run/let-go", "")
+                try machine.write("/run/let-it-end", "")
                 try machine.awaitEnd(of: unit)
                 let told = try machine.journal("_SYSTEMD_UNIT=\(unit)", "SYSLOG_IDENTIFIER=prints_backup", after: cursor).compactMap { $0["MESSAGE"] }
                 #expect(told == ["first line", "with a", " in it", "to stderr", "not ended"], "journald ends a line at a NUL")

@@ -91,6 +91,7 @@ extension WholeSystem {
 
         @Test(arguments: [(Int32(0), "success"), (3, "warnings"), (1, "failed")])
         func `without a journal the exit status is right, and the record is made up for`(status: Int32, result: String) throws {
+            defer { startAfresh() }
             try machine.withBackup("unheard", script: "#!/bin/sh\necho hello\nexit \(status)\n") { (_: String) throws in
                 try machine.sh(Self.stopJournal)
                 let run = try machine.run("lightsout run unheard")
@@ -114,6 +115,7 @@ extension WholeSystem {
                 sleep 1.2
                 echo after
                 """
+            defer { startAfresh() }
             try machine.withBackup("deafened", script: script) { (unit: String) throws in
                 #expect(try machine.run("systemctl start \(unit)").succeeded)
                 let told = try machine.journal("_SYSTEMD_UNIT=\(unit)", after: cursor).compactMap { $0["MESSAGE"] }
@@ -180,6 +182,11 @@ extension WholeSystem {
                 #expect(shown.contains("man:lightsout-backup@.service(8)"))
                 #expect(!shown.contains("@LIGHTSOUT_"), "every field that the text names is in the record")
             }
+        }
+
+        /// systemd and logind do not find their way back to a journal that was stopped.
+        private func startAfresh() {
+            do { try machine.reboot() } catch { Issue.record(error) }
         }
 
         private func onSmallDisk(_ body: () throws -> Void) throws {

@@ -94,12 +94,16 @@ nonisolated struct TrustedPath {
     }
 
     /// A directory like /tmp is everybody's on purpose, and taking that away from it would break the machine: what lies
-    /// in it is the mistake.
+    /// in it is the mistake. The scripts' own folder is nobody else's.
     private func checkNotShared(_ status: stat, place: String, path: String) throws(ScriptRefusal) {
-        guard status.st_mode & S_ISVTX != 0, status.st_mode & (S_IWOTH | S_IWGRP) != 0 else { return }
+        guard status.st_mode & S_ISVTX != 0, status.st_mode & (S_IWOTH | S_IWGRP) != 0,
+            !"/etc/lightsout/backup/".hasPrefix(place + "/")
+        else { return }
         throw ScriptRefusal(
             place, "is a directory that everybody shares and can write, no place for what runs as \(owner.name)",
-            mend: "mv \(path.shellWord) /etc/lightsout/backup/")
+            advice: followsLinks
+                ? "Name an interpreter elsewhere, such as /bin/sh."
+                : "Move the script, and name its new place as \"script\" in the configuration: mv \(path.shellWord) /etc/lightsout/backup/")
     }
 
     private func checkOwnership(_ status: stat, place: String) throws(ScriptRefusal) {
