@@ -8,6 +8,8 @@ extension BusError {
     static let noSuchBackup = "org.lightsout1.NoSuchBackup"
     static let alreadyRunning = "org.lightsout1.AlreadyRunning"
     static let notRunning = "org.lightsout1.NotRunning"
+    /// The backup is reported, not run.
+    static let reported = "org.lightsout1.Reported"
     static let badConfiguration = "org.lightsout1.BadConfiguration"
 }
 
@@ -90,7 +92,7 @@ extension BusConnection {
     private func stop(_ name: BackupName, _ daemon: Daemon, _ call: BusInterface.MethodCall) throws(BusError) {
         guard !daemon.leases.isOpen(name) else {
             throw BusError(
-                name: BusError.notRunning,
+                name: BusError.reported,
                 message: "\(name) is reported by a process that lightsout did not start, and cannot stop. Stop that process")
         }
         guard daemon.tracker.isRunning(name) || daemon.starting.contains(name) else {

@@ -41,13 +41,12 @@ nonisolated extension BusError {
 
     private var exitStatus: Int32 {
         switch name {
-        case BusError.accessDenied, BusError.interactiveAuthorizationRequired, "org.freedesktop.DBus.Error.AuthFailed",
-            BusError.notYours:
+        case BusError.accessDenied, BusError.interactiveAuthorizationRequired, "org.freedesktop.DBus.Error.AuthFailed":
             ExitStatus.notAllowed
-        case BusError.invalidArguments, BusError.noReport: ExitStatus.usage
+        case BusError.invalidArguments: ExitStatus.usage
         case BusError.noSuchBackup, BusError.badConfiguration: ExitStatus.configuration
-        case BusError.alreadyRunning, BusError.notRunning, BusError.reportInUse, BusError.operationInProgress,
-            "org.freedesktop.DBus.Error.LimitsExceeded":
+        case BusError.alreadyRunning, BusError.notRunning, BusError.reported, BusError.operationInProgress,
+            BusError.limitsExceeded:
             ExitStatus.tryLater
         default: ExitStatus.unavailable
         }
@@ -55,13 +54,4 @@ nonisolated extension BusError {
 
     /// What came over the bus, fit for one line of a terminal.
     private var oneLine: String { description.escapedForTerminal }
-}
-
-nonisolated extension BusError {
-    /// A report under a name that another process has open.
-    static let reportInUse = "org.lightsout1.ReportInUse"
-    /// Progress or a result under a name that nothing is open under.
-    static let noReport = "org.lightsout1.NoReport"
-    /// A report about a run, or a reported backup, of somebody else's.
-    static let notYours = "org.lightsout1.NotYours"
 }

@@ -94,7 +94,9 @@ final class Holds {
 
     /// Whose hold a lock is, by its `why`; nil for another lock.
     nonisolated static func holder(in why: String) -> UInt32? {
-        guard why.hasSuffix(")"), let begin = why.utf8.lastIndex(of: UInt8(ascii: "(")) else { return nil }
+        guard why.hasSuffix(")"), let begin = why.utf8.lastIndex(of: UInt8(ascii: "(")),
+            begin > why.startIndex
+        else { return nil }
         let mark = why[why.index(before: begin)...]
         return mark.hasPrefix(markBegin) ? UInt32(mark.dropFirst(markBegin.count).dropLast()) : nil
     }

@@ -51,14 +51,14 @@ struct ReportingProcessTests {
 
     @Test func `a process that has ended is refused, waited for or not`() throws {
         try withSleeper { pid in
-            let zombie = pidfd(pid)
-            let reaped = pidfd(pid)
+            // Opened while it lives: of one that has been waited for there is no pidfd to be had.
+            let (zombie, reaped) = (lo_pidfd_open(pid), lo_pidfd_open(pid))
             kill(pid, SIGKILL)
             var information = siginfo_t()
             waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT)
-            #expect(throws: ReportingProcess.Refusal.gone) { _ = try ReportingProcess(zombie, of: getuid()) }
+            #expect(throws: ReportingProcess.Refusal.gone) { _ = try ReportingProcess(Descriptor(owning: zombie), of: getuid()) }
             waitpid(pid, nil, 0)
-            #expect(throws: ReportingProcess.Refusal.gone) { _ = try ReportingProcess(reaped, of: getuid()) }
+            #expect(throws: ReportingProcess.Refusal.gone) { _ = try ReportingProcess(Descriptor(owning: reaped), of: getuid()) }
         }
     }
 
