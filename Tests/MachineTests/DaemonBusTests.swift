@@ -83,7 +83,7 @@ extension WholeSystem {
                 #expect(isTold("InterfacesAdded", "/backup/comes"))
                 #expect(isTold("InterfacesRemoved", "/backup/goes"))
                 #expect(isTold("PropertiesChanged", #""Backups""#))
-                #expect(!isTold("PropertiesChanged", "/backup/stays"))
+                #expect(!isTold("PropertiesChanged", #""path":"/org/lightsout1/backup/stays""#))
             }
         }
 

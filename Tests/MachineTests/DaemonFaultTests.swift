@@ -19,7 +19,7 @@ extension WholeSystem {
             configuration: String = "", at location: SourceLocation = #_sourceLocation, _ fault: (DaemonWorld) throws -> Void
         ) throws {
             try DaemonWorld.with(
-                "backups: {long: {schedule: '\(DaemonWorld.once(in: 2))'\(configuration)}}", scripts: ["long": Self.waits]
+                "backups: {long: {schedule: '@+3s'\(configuration)}}", scripts: ["long": Self.waits]
             ) { world throws in
                 try awaitBegin(world)
                 try fault(world)
@@ -58,7 +58,7 @@ extension WholeSystem {
 
         @Test func `a runner killed during a run is an aborted run, recorded once`() throws {
             try DaemonWorld.with(
-                "backups: {long: {schedule: '\(DaemonWorld.once(in: 2))'}}", scripts: ["long": Self.waits]
+                "backups: {long: {schedule: '@+3s'}}", scripts: ["long": Self.waits]
             ) { world throws in
                 try awaitBegin(world)
                 try world.machine.sh("kill -KILL $(systemctl show -p MainPID --value lightsout-backup@long)")
@@ -77,7 +77,7 @@ extension WholeSystem {
 
         @Test func `after a loss of power the run that it cut off is recorded as aborted and made up for once`() throws {
             try DaemonWorld.with(
-                "backups: {long: {schedule: '\(DaemonWorld.once(in: 2))'}}", scripts: ["long": Self.waits]
+                "backups: {long: {schedule: '@+3s'}}", scripts: ["long": Self.waits]
             ) { world throws in
                 try world.machine.sh("systemctl enable lightsoutd")
                 defer { _ = try? world.machine.run("systemctl disable lightsoutd") }
@@ -116,7 +116,7 @@ extension WholeSystem {
 
         @Test func `the bus restarted during a run: the daemon is back on it, and what is due afterwards runs`() throws {
             try DaemonWorld.with(
-                "backups: {long: {schedule: '\(DaemonWorld.once(in: 2))'}, next: {schedule: '\(DaemonWorld.once(in: 8))'}}",
+                "backups: {long: {schedule: '@+3s'}, next: {schedule: '@+8s'}}",
                 scripts: ["long": Self.waits, "next": "exit 0"]
             ) { world throws in
                 try awaitBegin(world)
@@ -132,7 +132,7 @@ extension WholeSystem {
 
         @Test func `what is due while there is no bus is started when it is back, once`() throws {
             try DaemonWorld.with(
-                "backups: {due: {schedule: '\(DaemonWorld.once(in: 4))'}}", scripts: ["due": "exit 0"]
+                "backups: {due: {schedule: '@+4s'}}", scripts: ["due": "exit 0"]
             ) { world throws in
                 try world.machine.sh(
                     "systemctl stop dbus.socket dbus.service; sleep 4; systemctl start dbus.socket dbus.service; systemctl restart systemd-logind polkit")
@@ -142,7 +142,7 @@ extension WholeSystem {
 
         @Test func `without a descriptor to spare a due backup runs all the same, and the configuration stays`() throws {
             try DaemonWorld.with(
-                "backups: {due: {schedule: '\(DaemonWorld.once(in: 4))'}}", scripts: ["due": "exit 0"]
+                "backups: {due: {schedule: '@+4s'}}", scripts: ["due": "exit 0"]
             ) { world throws in
                 let pid = try world.pid
                 try world.machine.sh("prlimit --pid \(pid) --nofile=$(($(ls /proc/\(pid)/fd | sort -n | tail -n 1) + 1)):")
@@ -159,17 +159,17 @@ extension WholeSystem {
             }
         }
 
-        @Test(arguments: ["size=4k,nr_inodes=2", "ro"])
+        @Test(arguments: ["nr_inodes=2", "ro"])
         func `a state directory that takes nothing is reported, and backups run on time`(options: String) throws {
             try DaemonWorld.with(
-                "backups: {due: {schedule: '\(DaemonWorld.once(in: 4))'}}", scripts: ["due": "exit 0"], starting: false
+                "backups: {due: {schedule: '@+4s'}}", scripts: ["due": "exit 0"], starting: false
             ) { world throws in
+                defer { _ = try? world.machine.run("systemctl stop lightsoutd; umount -l /var/lib/lightsout") }
                 try world.machine.sh(
                     """
                     mkdir -p /var/lib/lightsout; mount -t tmpfs -o mode=755,\(options) state /var/lib/lightsout
-                    : >/var/lib/lightsout/filler || true; systemctl start lightsoutd
+                    touch /var/lib/lightsout/filler || true; systemctl start lightsoutd
                     """)
-                defer { _ = try? world.machine.run("systemctl stop lightsoutd; umount -l /var/lib/lightsout") }
                 try world.awaitEvents(of: "due", Self.once)
                 try world.awaitMessage("the schedule's memory cannot be kept in /var/lib/lightsout")
                 try world.awaitState("idle", of: "due")
@@ -188,7 +188,7 @@ extension WholeSystem {
 
         @Test func `a hundred reloads while backups run change nothing`() throws {
             try DaemonWorld.with(
-                "max_parallel: 2\nbackups: {a: {schedule: '*:*:0/2'}, b: {schedule: '*:*:0/2'}, long: {schedule: '\(DaemonWorld.once(in: 2))'}}",
+                "max_parallel: 2\nbackups: {a: {schedule: '*:*:0/2'}, b: {schedule: '*:*:0/2'}, long: {schedule: '@+3s'}}",
                 scripts: ["a": "exit 0", "b": "exit 0", "long": Self.waits]
             ) { world throws in
                 try awaitBegin(world)
@@ -211,7 +211,7 @@ extension WholeSystem {
 
         @Test func `a backup removed while it runs ends in peace, and is gone then`() throws {
             try DaemonWorld.with(
-                "backups: {long: {schedule: '\(DaemonWorld.once(in: 2))'}}", scripts: ["long": Self.waits]
+                "backups: {long: {schedule: '@+3s'}}", scripts: ["long": Self.waits]
             ) { world throws in
                 let pid = try world.pid
                 try awaitBegin(world)

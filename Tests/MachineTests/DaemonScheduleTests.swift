@@ -6,11 +6,11 @@ extension WholeSystem {
     @Suite("The daemon's schedule")
     struct DaemonScheduleTests {
         /// Goes on when the test says so.
-        static let waits = ": >/run/test/begun; until [ -e /run/test/go-on ]; do sleep 0.02; done"
+        static let waits = "mkdir -p /run/test; : >/run/test/begun; until [ -e /run/test/go-on ]; do sleep 0.02; done"
 
         @Test func `a backup that is due runs within the second, once`() throws {
             try DaemonWorld.with(
-                "backups: {due: {schedule: '\(DaemonWorld.once(in: 3))'}}", scripts: ["due": "date +%s >/run/test/time"]
+                "backups: {due: {schedule: '@+3s'}}", scripts: ["due": "date +%s >/run/test/time"]
             ) { world throws in
                 let due = try #require(Int64(world.property("NextElapse", of: "due").dropFirst(2)))
                 try world.awaitEvents(of: "due", ["started schedule", "finished success"])
@@ -62,7 +62,7 @@ extension WholeSystem {
 
         @Test(.enabled(if: Machine.maySetClock)) func `a clock set back a day runs nothing twice`() throws {
             try DaemonWorld.with(
-                "backups: {once: {schedule: '\(DaemonWorld.once(in: 3))'}}", scripts: ["once": "exit 0"]
+                "backups: {once: {schedule: '@+3s'}}", scripts: ["once": "exit 0"]
             ) { world throws in
                 try world.awaitEvents(of: "once", ["started schedule", "finished success"])
                 _ = try world.machine.run("sleep 1; systemctl restart lightsoutd; sleep 0.5", clockOffBy: -86400)
@@ -73,7 +73,7 @@ extension WholeSystem {
 
         @Test func `a manual run takes no elapse away`() throws {
             try DaemonWorld.with(
-                "backups: {due: {schedule: '\(DaemonWorld.once(in: 4))'}}", scripts: ["due": "exit 0"]
+                "backups: {due: {schedule: '@+4s'}}", scripts: ["due": "exit 0"]
             ) { world throws in
                 try world.machine.sh("systemctl start lightsout-backup@due")
                 try world.awaitEvents(
@@ -83,7 +83,7 @@ extension WholeSystem {
 
         @Test func `an elapse during a run is recorded and not run on top`() throws {
             try DaemonWorld.with(
-                "backups: {long: {schedule: '\(DaemonWorld.once(in: 3))'}}", scripts: ["long": Self.waits]
+                "backups: {long: {schedule: '@+3s'}}", scripts: ["long": Self.waits]
             ) { world throws in
                 try world.machine.sh("systemctl start --no-block lightsout-backup@long")
                 try world.awaitEvents(of: "long", ["started manual", "missed"])
@@ -94,7 +94,7 @@ extension WholeSystem {
 
         @Test func `a run that fails is tried again after its delay, as often as retry says`() throws {
             try DaemonWorld.with(
-                "backups: {bad: {schedule: '\(DaemonWorld.once(in: 2))', retry: {attempts: 1, delay: 1s}}}",
+                "backups: {bad: {schedule: '@+3s', retry: {attempts: 1, delay: 1s}}}",
                 scripts: ["bad": "exit 1"]
             ) { world throws in
                 let all = ["started schedule", "finished failed", "started retry", "finished failed"]
@@ -106,7 +106,7 @@ extension WholeSystem {
 
         @Test func `a run waits for its mount, says so, and starts when it is there`() throws {
             try DaemonWorld.with(
-                "backups: {disk: {schedule: '\(DaemonWorld.once(in: 2))', requires_mounts: [/mnt/test-disk]}}",
+                "backups: {disk: {schedule: '@+3s', requires_mounts: [/mnt/test-disk]}}",
                 scripts: ["disk": "mountpoint -q /mnt/test-disk"]
             ) { world throws in
                 try world.machine.sh("mkdir -p /mnt/test-disk")
@@ -121,7 +121,7 @@ extension WholeSystem {
 
         @Test func `a run waits for the network and starts when it is there`() throws {
             try DaemonWorld.with(
-                "backups: {remote: {schedule: '\(DaemonWorld.once(in: 2))', requires_network: true}}",
+                "backups: {remote: {schedule: '@+3s', requires_network: true}}",
                 scripts: ["remote": "exit 0"]
             ) { world throws in
                 try world.awaitState("waiting", of: "remote")
@@ -166,10 +166,9 @@ extension WholeSystem {
 
         @Test func `a thousand backups due in one second run once each, and never more than four at a time`() throws {
             let count = 1000
-            let due = DaemonWorld.once(in: 6)
             let backups = (0..<count).map { "  b\($0): {script: /etc/lightsout/backup/shared}" }.joined(separator: "\n")
             try DaemonWorld.with(
-                "defaults: {schedule: '\(due)', unprotected: run}\nmax_parallel: 4\nbackups:\n\(backups)\n", starting: false
+                "defaults: {schedule: '@+6s', unprotected: run}\nmax_parallel: 4\nbackups:\n\(backups)\n", starting: false
             ) { world throws in
                 try world.machine.write(
                     "/etc/lightsout/backup/shared",

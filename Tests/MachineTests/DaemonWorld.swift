@@ -13,7 +13,8 @@ struct DaemonWorld {
     static let configuration = "/etc/lightsout/lightsout.yaml"
     static let manager = "org.lightsout1 /org/lightsout1 org.lightsout1.Manager"
 
-    /// Runs `body` while the daemon runs. `scripts` are the backups' scripts, by name, without their `#!` line.
+    /// Runs `body` while the daemon runs. `scripts` are the backups' scripts, by name, without their `#!` line. In
+    /// `configuration`, `@+3s` stands for the second that comes three seconds after it is written.
     static func with<Result>(
         _ configuration: String = "", scripts: [String: String] = [:], starting: Bool = true,
         _ body: (DaemonWorld) throws -> Result
@@ -50,10 +51,13 @@ struct DaemonWorld {
         try machine.write("/etc/lightsout/backup/\(name)_backup", "#!/bin/sh\n\(script)\n", mode: 0o700)
     }
 
-    func configure(_ text: String) throws { try machine.write(Self.configuration, text) }
+    func configure(_ text: String) throws {
+        try machine.write(
+            Self.configuration, text.replacing(/@\+(\d+)s/) { match in Self.once(in: Int(match.1) ?? 0) })
+    }
 
     /// The second that comes so many seconds from now, as a calendar expression that elapses then and never again.
-    static func once(in seconds: Int) -> String {
+    private static func once(in seconds: Int) -> String {
         var moment = time(nil) + seconds
         var parts = tm()
         gmtime_r(&moment, &parts)
