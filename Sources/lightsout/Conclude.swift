@@ -12,7 +12,10 @@ struct Conclude: ParsableCommand {
 
     @Argument var name: String
 
-    func run() throws {
+    func run() throws { try Self.conclude(name) }
+
+    /// Records the end of the run of the backup called `name`, where nobody else has.
+    static func conclude(_ name: String) throws {
         try MainActor.assumeIsolated {
             let backup = try BackupName.argument(name)
             // Where another run is under way the state is that one's.
@@ -21,7 +24,7 @@ struct Conclude: ParsableCommand {
             let settled = PreviousRun(
                 backup, store: RunStateStore(directory: directories.state), noted: exclusion.previous,
                 log: RunLog(isUnit: true)
-            ).settle(because: Self.reason())
+            ).settle(because: reason())
             if let settled { exclusion.note(settled) }
         }
     }

@@ -34,7 +34,19 @@ struct Resume: Command {
 
     func run(in surroundings: Surroundings) throws {
         let name = try name.map(BackupName.argument)
-        try ServiceClient.connect().resume(name)
-        try surroundings.output.write("\(name.map { "\($0) runs" } ?? "All backups run") by schedule again.")
+        let client = try ServiceClient.connect()
+        try client.resume(name)
+        let paused = try client.pausedBackups()
+        if let name {
+            // The pause of all, where there is one, holds for this backup too.
+            let isPaused = paused.contains(name)
+            return try surroundings.output.write(
+                isPaused
+                    ? "\(name) is paused with all others still. To end that: lightsout resume" : "\(name) runs by schedule again.")
+        }
+        guard !paused.isEmpty else { return try surroundings.output.write("All backups run by schedule again.") }
+        let names = paused.map(\.text).joined(separator: ", ")
+        try surroundings.output.write(
+            "The pause of all backups is over. Paused by themselves still: \(names). To end that: lightsout resume NAME")
     }
 }

@@ -7,14 +7,21 @@ import Systemd
 /// The command's entry: parses, runs, and turns every error into one line and its exit status.
 let arguments = Array(CommandLine.arguments.dropFirst())
 do {
-    // ArgumentParser takes longer than the rest of our start together. Scripts report often, and the units' runs should
-    // cost next to nothing: these two do without it.
+    // ArgumentParser takes longer than the rest of our start together. Scripts report often, the units' runs should cost
+    // next to nothing, and a look at the status is repeated: these do without it.
     if ReportArguments.describe(arguments) {
         try Report(try ReportArguments(arguments)).send()
         Glibc.exit(0)
     }
-    if arguments.count == 2, arguments[0] == "run", !arguments[1].hasPrefix("-") {
-        try Run.run(arguments[1])
+    switch (arguments.first, arguments.dropFirst().first) {
+    case ("run"?, let name?) where arguments.count == 2 && !name.hasPrefix("-"): try Run.run(name)
+    case ("conclude"?, let name?) where arguments.count == 2 && !name.hasPrefix("-"):
+        try Conclude.conclude(name)
+        Glibc.exit(0)
+    case (nil, _), ("status"?, nil):
+        try StatusQuery(Surroundings()).show(nil, json: false)
+        Glibc.exit(0)
+    default: break
     }
     var command = try Lightsout.parseAsRoot(arguments)
     try command.run()
@@ -30,6 +37,7 @@ do {
         print(Lightsout.fullMessage(for: error))
         Glibc.exit(0)
     }
-    StandardError.say("\(Lightsout.message(for: error)). See: lightsout --help")
+    let message = Lightsout.message(for: error)
+    StandardError.say("\(message)\(message.last.map(".?!".contains) ?? false ? "" : ".") See: lightsout --help")
     Glibc.exit(ExitStatus.usage)
 }

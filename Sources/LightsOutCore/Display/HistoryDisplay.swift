@@ -23,7 +23,7 @@ extension HistoryEntry {
             table.add([
                 .init(showsHost ? entry.host ?? "?" : ""), .init(entry.backup.text),
                 .init(entry.result.rawValue, entry.result.style), .init((entry.started ?? entry.finished).text(in: zone)),
-                .init(now.since(entry.finished).forPeople), .init(entry.duration?.forPeople ?? ""),
+                .init(now.since(entry.finished).distanceForPeople), .init(entry.duration?.forPeople ?? ""),
                 .init(entry.trigger?.rawValue ?? "", .faint), .init(entry.reason ?? ""),
             ])
         }

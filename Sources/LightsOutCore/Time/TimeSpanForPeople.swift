@@ -14,4 +14,7 @@ extension TimeSpan {
         if minutes > 0 { return joined("\(minutes)min", seconds % 60, "s") }
         return "\(seconds)s"
     }
+
+    /// The span as the distance of a time from now: ``forPeople``, or `now` where that is less than a second.
+    public var distanceForPeople: String { microseconds < 1_000_000 ? "now" : forPeople }
 }

@@ -24,6 +24,12 @@ nonisolated extension BusError {
         }
     }
 
+    /// Whether the error means that the daemon does not know of what it was asked for: one that was not restarted after
+    /// an upgrade.
+    private var meansOtherVersion: Bool {
+        ["org.freedesktop.DBus.Error.UnknownMethod", "org.freedesktop.DBus.Error.UnknownInterface"].contains(name)
+    }
+
     /// What a command that got this error says and exits with.
     public var commandFailure: CommandFailure {
         if meansNoBus {
@@ -34,6 +40,11 @@ nonisolated extension BusError {
         if meansNoDaemon {
             return CommandFailure(
                 message: "lightsoutd cannot be reached (\(oneLine)). Start it with: systemctl start lightsoutd",
+                status: ExitStatus.unavailable)
+        }
+        if meansOtherVersion {
+            return CommandFailure(
+                message: "lightsoutd is of another version than this command (\(oneLine)). Restart it with: systemctl restart lightsoutd",
                 status: ExitStatus.unavailable)
         }
         return CommandFailure(message: oneLine, status: exitStatus)

@@ -54,8 +54,21 @@ public struct ConfigurationCheck {
     private func check(_ backups: [BackupConfiguration], _ findings: inout Findings) {
         findings.backups += backups.count
         let backups = backups.sorted { $0.name < $1.name }
+        var hidden: [BackupConfiguration] = []
         for backup in backups {
-            if let problem = scriptProblem(of: backup) { findings.problems.append(problem) }
+            if Self.isHidden(backup.script) {
+                hidden.append(backup)
+            } else if let problem = scriptProblem(of: backup) {
+                findings.problems.append(problem)
+            }
+        }
+        if let first = hidden.first {
+            let others = hidden.count - 1
+            let also = others == 0 ? "" : " and \(others) other script\(others == 1 ? "" : "s")"
+            findings.problems.append(
+                problem(
+                    .warning, first, "\(first.script)\(also) cannot be checked without more rights",
+                    suggestion: "check as root: sudo lightsout check"))
         }
         if let first = backups.first(where: { $0.settings.wake && !$0.settings.schedule.isEmpty }), !Self.hasAlarm {
             findings.problems.append(
@@ -63,6 +76,11 @@ public struct ConfigurationCheck {
                     .warning, first, "the machine cannot be woken for \(first.name): it has no real-time clock with an alarm",
                     suggestion: "the backup runs late, when the machine is awake again; or leave out wake: true"))
         }
+    }
+
+    /// Whether a script may be as it should, for all that we are permitted to see of it.
+    private static func isHidden(_ script: String) -> Bool {
+        geteuid() != 0 && access(script, R_OK) != 0 && errno == EACCES
     }
 
     private func scriptProblem(of backup: BackupConfiguration) -> ConfigurationProblem? {
@@ -73,12 +91,6 @@ public struct ConfigurationCheck {
             return problem(
                 .error, backup, "there is no user \((backup.settings.user ?? "").quotedForPeople) for \(backup.name)",
                 suggestion: "make the account, or name another one with \"user\"")
-        }
-        // To others than root a script in a private folder looks as if it were not there.
-        if geteuid() != 0, access(backup.script, R_OK) != 0, errno == EACCES {
-            return problem(
-                .warning, backup, "\(backup.script) cannot be checked without more rights",
-                suggestion: "check as root: sudo lightsout check")
         }
         do throws(ScriptRefusal) {
             try ScriptCheck(user: user).check(backup.script)

@@ -50,7 +50,8 @@ struct ProgressLine {
     }
 
     mutating func take(_ change: StandingChange) {
-        if let state = change.state { self.state = state }
+        // A run that is waited for is about to begin or over where its backup is idle: neither is worth a word.
+        if let state = change.state, state != .idle { self.state = state }
         if let percent = change.progress { progress = percent <= 100 ? percent : nil }
         if let problem = change.problem { self.problem = problem.isEmpty ? nil : problem }
     }

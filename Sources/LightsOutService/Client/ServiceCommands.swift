@@ -52,6 +52,13 @@ extension ServiceClient {
         try command("Resume") { (message) throws(BusError) in try message.append(name?.text ?? "") }
     }
 
+    /// The backups that no schedule starts just now.
+    public func pausedBackups() throws(CommandFailure) -> [BackupName] {
+        do throws(BusError) { return try statuses().filter { $0.view.state == .paused }.map(\.name) } catch {
+            throw error.commandFailure
+        }
+    }
+
     /// Has the machine sleep, or power off, as `kind` says, once no backup runs.
     public func sleepWhenDone(_ kind: String) throws(CommandFailure) {
         try command("SleepWhenDone") { (message) throws(BusError) in try message.append(kind) }

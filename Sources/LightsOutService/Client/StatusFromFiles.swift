@@ -32,7 +32,9 @@ struct StatusFromFiles {
             view.lastFinished = time
         case .running(let boot, let pid)?:
             if look.isHeld || isAlive(pid, boot: boot) {
+                fillFromJournal(name, &view)
                 view.state = .running
+                view.lastStarted = state?.started
                 view.since = state?.started
                 view.trigger = state?.trigger
             } else {

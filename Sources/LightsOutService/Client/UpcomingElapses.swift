@@ -32,7 +32,7 @@ public struct UpcomingElapses {
         var table = Table([.init("WHEN"), .init("IN"), .init("BACKUP", minimumWidth: 12), .init("WAKES")])
         for elapse in elapses {
             table.add([
-                .init(elapse.time.text(in: zone)), .init(elapse.time.since(surroundings.now).forPeople),
+                .init(elapse.time.text(in: zone)), .init(elapse.time.since(surroundings.now).distanceForPeople),
                 .init(elapse.backup.text, .heading), .init(elapse.wake ? "the machine" : ""),
             ])
         }

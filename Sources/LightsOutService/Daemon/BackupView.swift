@@ -32,13 +32,14 @@ extension Daemon {
     /// How `name` stands now; nil where there is no such backup.
     func view(of name: BackupName) -> BackupView? {
         let run = runs[name]
+        let ended = run?.ended == nil ? endedRuns[name] : run
         guard let backup = backups[name], let standing = scheduler.standing(of: name, now: now) else {
-            return isShown(name) ? run.map(Self.viewOfUnconfigured) : nil
+            return isShown(name) ? run.map { Self.viewOfUnconfigured($0, ended: ended) } : nil
         }
         var view = BackupView(
             description: backup.settings.description, state: .idle, nextElapse: standing.nextDue,
-            lastElapse: standing.lastElapse, lastStarted: run?.started, lastFinished: run?.ended,
-            lastResult: run?.outcome?.result, wake: backup.settings.wake, isStale: standing.isStale)
+            lastElapse: standing.lastElapse, lastStarted: run?.started, lastFinished: ended?.ended,
+            lastResult: ended?.outcome?.result, wake: backup.settings.wake, isStale: standing.isStale)
         switch standing.state {
         case .idle: break
         case .delayed(let until):
@@ -52,9 +53,11 @@ extension Daemon {
             view.problem = why
         case .running(let since):
             view.state = leases.isOpen(name) ? .reported : .running
-            view.progress = run?.progress
-            view.since = run?.started ?? since
-            view.trigger = run?.trigger
+            // Until the run that systemd was asked for has begun, what is known is the one before.
+            let begun = run?.ended == nil ? run : nil
+            view.progress = begun?.progress
+            view.since = begun?.started ?? since
+            view.trigger = begun?.trigger
         case .paused(let until):
             view.state = .paused
             view.problem = until == .never ? "paused" : "paused until \(LocalTime.short(until.microseconds))"
@@ -67,11 +70,11 @@ extension Daemon {
     }
 
     /// A backup that there is only by its runs.
-    private static func viewOfUnconfigured(_ run: RunState) -> BackupView {
+    private static func viewOfUnconfigured(_ run: RunState, ended: RunState?) -> BackupView {
         let reporter = run.reporter.map { $0.uid == 0 ? "Reported by root" : "Reported by the user with id \($0.uid)" }
         var view = BackupView(
             description: reporter ?? "No longer in the configuration", state: .idle, lastStarted: run.started,
-            lastFinished: run.ended, lastResult: run.outcome?.result, wake: false, isStale: false)
+            lastFinished: ended?.ended, lastResult: ended?.outcome?.result, wake: false, isStale: false)
         if run.isRunning {
             view.state = run.reporter == nil ? .running : .reported
             view.progress = run.progress

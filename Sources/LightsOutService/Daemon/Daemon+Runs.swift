@@ -22,6 +22,7 @@ extension Daemon {
         switch event {
         case .began(let name, let state):
             starting.remove(name)
+            if let before = runs[name], before.ended != nil { endedRuns[name] = before }
             runs[name] = state
             requirements.forget(name)
             carryOut(scheduler.runStarted(name, run: state.run, now: now))
@@ -29,6 +30,7 @@ extension Daemon {
             runs[name] = state
         case .ended(let name, let state):
             starting.remove(name)
+            endedRuns[name] = nil
             runs[name] = state
             let outcome = state.outcome ?? Outcome(.unknown)
             carryOut(
@@ -53,6 +55,7 @@ extension Daemon {
     /// Forgets a backup that was reported once.
     func forget(_ name: BackupName) {
         runs[name] = nil
+        endedRuns[name] = nil
         tracker.forget(name)
         RunStateStore(directory: directories.state).forget(name)
         RunExclusion.forget(name, runtimeDirectory: directories.runtime)

@@ -24,6 +24,8 @@ public final class Daemon {
     var defaults = BackupSettings()
     /// The last run of each backup that has one, or the one under way.
     var runs: [BackupName: RunState] = [:]
+    /// The run before, of each backup whose run is under way and was seen to begin.
+    var endedRuns: [BackupName: RunState] = [:]
     var localZone: ZoneRules
     /// What is wrong with the configuration that could not be taken over; nil where nothing is.
     var configurationProblem: String?
