@@ -57,7 +57,7 @@ struct DaemonWorld {
     }
 
     /// The second that comes so many seconds from now, as a calendar expression that elapses then and never again.
-    private static func once(in seconds: Int) -> String {
+    static func once(in seconds: Int) -> String {
         var moment = time(nil) + seconds
         var parts = tm()
         gmtime_r(&moment, &parts)
