@@ -116,3 +116,9 @@ static inline int lo_send_datagram(const char *path, const void *bytes, size_t c
     errno = error;
     return sent < 0 ? -1 : 0;
 }
+
+/* Has malloc(3) take blocks of `size` and more from the kernel and give them back when they are freed. By itself glibc
+ * learns from the first large block that is freed to keep as much. */
+static inline void lo_give_back_blocks(int size) {
+    mallopt(M_MMAP_THRESHOLD, size);
+}

@@ -90,7 +90,8 @@ extension WholeSystem {
                 """
                 fd = dbus.types.UnixFd
                 call('ReportStarted', 'sh', 'photos', fd(os.open('/dev/null', os.O_RDONLY)))
-                call('ReportStarted', 'sh', 'photos', fd(socket.socketpair()[0].fileno()))
+                pair = socket.socketpair()
+                call('ReportStarted', 'sh', 'photos', fd(pair[0].fileno()))
                 child = subprocess.Popen(['true'])
                 dead = pidfd(child.pid)
                 child.wait()

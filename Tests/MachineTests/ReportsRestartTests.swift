@@ -33,6 +33,7 @@ extension WholeSystem {
 
         @Test func `at no instant is standby possible while the daemon is killed and restarted`() throws {
             try machine.sh("rm -f /run/machine/gaps /run/machine/signals /run/machine/stop-watching")
+            var told: [Substring] = []
             try reports.reporting("photos") { () throws in
                 // One watcher asks logind without a pause; the other hears each change that logind tells of.
                 let asking = try machine.start(
@@ -43,7 +44,7 @@ extension WholeSystem {
                     done; echo $n
                     """)
                 let hearing = try machine.start(
-                    "timeout 40 busctl monitor --json=short --match \"type='signal',path='/org/freedesktop/login1',member='PropertiesChanged'\" >/run/machine/signals")
+                    "echo $$ >/run/machine/hearing; exec busctl monitor --json=short --match \"type='signal',path='/org/freedesktop/login1',member='PropertiesChanged'\" >/run/machine/signals")
                 try machine.eventually("it hears") { try machine.sh("busctl list --no-legend").contains("busctl") }
                 for _ in 0..<2 {
                     let before = try reports.daemonPid()
@@ -60,11 +61,11 @@ extension WholeSystem {
                 try machine.write("/run/machine/stop-watching", "")
                 let asked = asking.finish()
                 #expect((Int(asked.output) ?? 0) > 100, "it asked \(asked.output) times")
-                try machine.sh("kill $(pgrep -f 'busctl monitor' | head -n 1)")
+                told = try machine.read("/run/machine/signals").split(separator: "\n").filter { $0.contains("BlockInhibited") }
+                try machine.sh("kill $(cat /run/machine/hearing)")
                 _ = hearing.finish()
             }
             #expect(try !machine.exists("/run/machine/gaps"))
-            let told = try machine.read("/run/machine/signals").split(separator: "\n").filter { $0.contains("BlockInhibited") }
             #expect(!told.isEmpty)
             #expect(told.allSatisfy { $0.contains("sleep") }, "\(told)")
             #expect(try machine.sleeps() == [])

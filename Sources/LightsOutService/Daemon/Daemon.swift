@@ -50,6 +50,8 @@ public final class Daemon {
 
     /// - Parameter directories: where configuration, state and runtime files are.
     public init(directories: Directories) throws(SystemError) {
+        // One caller's ten mebibytes are not to be held for ever.
+        lo_give_back_blocks(256 * 1024)
         self.directories = directories
         loop = try EventLoop()
         tracker = RunTracker(loop: loop, directories: directories, log: log)
