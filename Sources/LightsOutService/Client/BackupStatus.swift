@@ -40,8 +40,8 @@ nonisolated struct BackupStatus: Hashable, Sendable {
     }
 
     /// One backup, a line for each thing to say.
-    /// - Parameter reason: what the last result came of, where that is known.
-    func lines(now: Timestamp, zone: ZoneRules, reason: String?, styled: (String, Style) -> String) -> [String] {
+    /// - Parameter run: the run under way or the last one, where its state can be read.
+    func lines(now: Timestamp, zone: ZoneRules, run: RunState?, styled: (String, Style) -> String) -> [String] {
         func both(_ time: Timestamp) -> String { "\(time.text(in: zone)) (\(time.relative(to: now)))" }
         var lines = [
             styled(name.text, .heading)
@@ -58,9 +58,10 @@ nonisolated struct BackupStatus: Hashable, Sendable {
         if let started = view.lastStarted { add("Started", both(started)) }
         if let result = view.lastResult {
             add("Last result", styled(result.rawValue, result.style) + (view.lastFinished.map { ", " + both($0) } ?? ""))
-            if let reason { add("Reason", reason.escapedForTerminal) }
-            add("Log", "journalctl -u \(name.unit)")
+            if let reason = run?.outcome?.reason { add("Reason", reason.escapedForTerminal) }
         }
+        // What was only reported ran in no unit of ours.
+        if let run, run.reporter == nil { add("Log", "journalctl -u \(name.unit)") }
         add("Next", view.nextElapse.map { both($0) + (view.wake ? ", wakes the machine" : "") } ?? "not scheduled")
         return lines
     }

@@ -21,10 +21,9 @@ public struct StatusQuery {
         let output = surroundings.output
         if json { return try output.write(JSONValue.document(statuses.map { $0.json(in: zone) })) }
         if name != nil, let status = statuses.first {
-            let lines = status.lines(now: surroundings.now, zone: zone, reason: reason(of: status)) {
-                output.styled($0, $1)
-            }
-            return try output.write(lines: lines)
+            let run = RunStateStore(directory: surroundings.directories.state).peek(status.name)
+            return try output.write(
+                lines: status.lines(now: surroundings.now, zone: zone, run: run) { output.styled($0, $1) })
         }
         guard !statuses.isEmpty else {
             return try output.write(
@@ -51,13 +50,6 @@ public struct StatusQuery {
         return StatusFromFiles(
             directories: surroundings.directories, trust: surroundings.trust, now: surroundings.now
         ).statuses()
-    }
-
-    /// What the last result of a backup came of, by the file that its run left behind.
-    private func reason(of status: BackupStatus) -> String? {
-        let state = RunStateStore(directory: surroundings.directories.state).peek(status.name)
-        guard case .ended(let outcome, let time, _)? = state?.phase, time == status.view.lastFinished else { return nil }
-        return outcome.reason
     }
 
     nonisolated static func unknown(_ name: BackupName, _ known: [String]) -> CommandFailure {
