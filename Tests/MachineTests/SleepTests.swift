@@ -143,7 +143,7 @@ extension WholeSystem {
         @Test(.enabled(if: Machine.maySetClock)) func `a clock set while it sleeps deceives nobody`() throws {
             try SleepWorld.with("backups: {server: {schedule: daily, after: return}}") { world in
                 try world.sleep()
-                let done = try world.machine.run("touch /run/machine/wake; sleep 2", clockOffBy: 400 * 86400)
+                let done = try world.machine.run("touch /run/machine/wake; for i in $(seq 200); do [ -e /run/lightsout/server.lock ] && break; sleep 0.1; done; sleep 1", clockOffBy: 400 * 86400)
                 #expect(done.succeeded)
                 try world.daemon.awaitEvents(of: "server", ["started catch-up", "finished success"])
                 try world.awaitDecision("resumed", containing: "no alarm of lightsout was set")
