@@ -5,6 +5,9 @@ extension WholeSystem {
     /// Backups go by AC power: the kernel's list of power supplies is a made-up one, its event is the real one.
     @Suite("AC power")
     struct PowerTests {
+        /// Booted before any time of a schedule is worked out.
+        init() throws { _ = try Machine.shared }
+
         static let waits = ": >/run/test/begun; until [ -e /run/test/go-on ]; do sleep 0.02; done"
 
         /// A laptop: mains and a battery.

@@ -6,6 +6,9 @@ extension WholeSystem {
     /// The machine wakes for its backups and goes back to sleep: with real logind and systemd, and a sleep that lasts.
     @Suite("Sleep and wake")
     struct SleepTests {
+        /// Booted before any time of a schedule is worked out.
+        init() throws { _ = try Machine.shared }
+
         // MARK: Waking
 
         @Test func `without a hardware clock it is said once in the journal, and everything else works`() throws {
