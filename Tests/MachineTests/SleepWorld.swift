@@ -109,7 +109,7 @@ struct SleepWorld {
         let found = try machine.eventually("it decides: \(action) \(text)", within: seconds, at: location) {
             usleep(100_000)
             seen = try decisions()
-            return seen.contains { $0.action == action && $0.message.contains(text) }
+            return seen.contains { $0.action == action && (text.isEmpty || $0.message.contains(text)) }
         }
         if !found { Issue.record("decided was: \(seen.map { "\($0.action): \($0.message)" })", sourceLocation: location) }
     }

@@ -77,10 +77,13 @@ final class LoginWatch {
                 "type='signal',sender='org.freedesktop.login1',path_namespace='/org/freedesktop/login1',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
             ) { _ in onEvent(.changed) },
         ]
+        // logind does not say what kind of sleep it begins; the target that it starts does. (JobNew says it too, but
+        // libsystemd matches no argument that comes after a number.)
         for kind in SleepKind.allCases where kind != .poweroff {
+            guard let path = Bus.path("/org/freedesktop/systemd1/unit", encoding: "\(kind.rawValue).target") else { continue }
             subscriptions.append(
                 try bus.matchAsync(
-                    "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobNew',arg2='\(kind.rawValue).target'"
+                    "type='signal',sender='org.freedesktop.systemd1',path='\(path)',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
                 ) { _ in onEvent(.sleepKind(kind)) })
         }
     }
