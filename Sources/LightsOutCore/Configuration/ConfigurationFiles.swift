@@ -16,11 +16,12 @@ public struct ConfigurationFiles: Sendable {
 extension ConfigurationFiles {
     private static let header = "lightsout configuration 1"
 
-    /// All files in one: a line that counts the bytes of a file's path and content, then these, for each. One file is
-    /// replaced by a new one in one step, and a reader sees no mixture of two configurations.
+    /// All files in one: how many there are, then for each a line that counts the bytes of its path and content, and
+    /// these. One file is replaced by a new one in one step, and a reader sees no mixture of two configurations.
     public var bundle: [UInt8] {
-        var bytes = Array("\(Self.header)\n".utf8)
-        for (role, file) in (main.map { [("main", $0)] } ?? []) + dropIns.map({ ("drop-in", $0) }) {
+        let files = (main.map { [("main", $0)] } ?? []) + dropIns.map { ("drop-in", $0) }
+        var bytes = Array("\(Self.header)\n\(files.count)\n".utf8)
+        for (role, file) in files {
             bytes += "\(role) \(file.path.utf8.count) \(file.bytes.count)\n".utf8
             bytes += file.path.utf8
             bytes += file.bytes
@@ -36,7 +37,7 @@ extension ConfigurationFiles {
             defer { rest = rest[(end + 1)...] }
             return String(validating: rest[..<end], as: UTF8.self)?[...]
         }
-        guard line() == Self.header[...] else { return nil }
+        guard line() == Self.header[...], let count = line().flatMap({ Int($0) }) else { return nil }
         var main: ConfigurationFile?
         var dropIns: [ConfigurationFile] = []
         while !rest.isEmpty {
@@ -53,6 +54,7 @@ extension ConfigurationFiles {
             default: return nil
             }
         }
+        guard (main == nil ? 0 : 1) + dropIns.count == count else { return nil }
         self.init(main: main, dropIns: dropIns)
     }
 }
