@@ -15,12 +15,14 @@ public struct StateLines {
     /// Reads the lines of `text`; empty ones and those that begin with `#` say nothing.
     public init(_ text: String) throws(DamagedState) {
         guard text.utf8.last == UInt8(ascii: "\n") else { throw DamagedState("it does not end with a line") }
-        for line in text.split(separator: "\n") where !line.hasPrefix("#") {
-            guard let separator = line.firstIndex(of: "=") else {
-                throw DamagedState("a line is no key=value: \(String(line).quotedForPeople)")
+        // By bytes, not by characters: the daemon reads one such file a backup when it starts.
+        for bytes in text.utf8.split(separator: UInt8(ascii: "\n")) where bytes.first != UInt8(ascii: "#") {
+            guard let separator = bytes.firstIndex(of: UInt8(ascii: "=")) else {
+                throw DamagedState("a line is no key=value: \(String(Substring(bytes)).quotedForPeople)")
             }
-            let key = line[..<separator]
-            guard values.updateValue(line[line.index(after: separator)...], forKey: key) == nil else {
+            let key = Substring(bytes[..<separator])
+            let value = Substring(bytes[bytes.index(after: separator)...])
+            guard values.updateValue(value, forKey: key) == nil else {
                 throw DamagedState("\(String(key).quotedForPeople) is there twice")
             }
         }
