@@ -42,6 +42,8 @@ public final class Daemon {
     var wakeTime: Timestamp?
     private var sources: [EventSource] = []
     private var clockWatch: ClockWatch?
+    /// Until the machine has booted.
+    private var boot: BootWatch?
     private var timer: EventSource?
     private var reconnect: EventSource?
     private var reconnectDelay: UInt64 = 0
@@ -72,7 +74,8 @@ public final class Daemon {
         writer.onFailure = { [unowned self] error in error.map { complainOfDisk($0) } ?? tellOfDisk() }
         leases.restore()
         let found = takeStock()
-        // First the bus: what is due now is started now.
+        // First the bus: what is due now is started now, or when the machine has booted.
+        holdStartsWhileBooting()
         connectToBus()
         load(found, now: now)
         try watchClockAndZone()
@@ -95,6 +98,14 @@ public final class Daemon {
             sources.append(try loop.onSignal(signal) { [unowned self] _ in loop.exit(0) })
         }
         sources.append(try loop.onSignal(SIGHUP) { [unowned self] _ in _ = reload() })
+    }
+
+    private func holdStartsWhileBooting() {
+        carryOut(scheduler.sleepBegins(now: now))
+        boot = BootWatch(loop) { [unowned self] in
+            boot = nil
+            if !sleep.isAsleep { carryOut(scheduler.resumed(now: now)) }
+        }
     }
 
     /// Sees what runs, and begins to watch. A runtime directory that cannot be watched leaves the schedule working.
@@ -173,6 +184,7 @@ public final class Daemon {
             let connection = try BusConnection(self)
             bus = connection
             leases.connected(to: connection.bus)
+            boot?.ask(connection.bus)
             reconnectDelay = 0
             askAgainForStarts()
             sleep.connected(to: connection.bus)
