@@ -201,9 +201,9 @@ extension WholeSystem {
             try SleepWorld.with(SleepWorld.server(in: 10, more: ", after_delay: 1min")) { world in
                 try world.sleepUntilAlarm()
                 try world.awaitDecision("announced", containing: "suspends in 1min")
-                try world.machine.eventually("wall was told") {
-                    try world.machine.run("journalctl --no-pager --quiet --output=cat UNIT=lightsout-announcement-1.service + _COMM=wall").output != ""
-                        || world.machine.run("journalctl --no-pager --quiet --output=cat").output.contains("Announcement of lightsout")
+                try world.machine.eventually("wall(1) has told everybody") {
+                    try world.machine.sh("journalctl --quiet --output=cat --unit='lightsout-announcement-*'")
+                        .contains("Finished")
                 }
                 let cancelled = try world.machine.run("lightsout sleep --cancel")
                 #expect(cancelled.succeeded, "\(cancelled)")

@@ -114,9 +114,10 @@ struct SleepWorld {
         if !found { Issue.record("decided was: \(seen.map { "\($0.action): \($0.message)" })", sourceLocation: location) }
     }
 
+    /// Waits until these sleeps have begun, and the last of them lasts.
     func awaitSleeps(_ sleeps: [String], within seconds: Double = 15, at location: SourceLocation = #_sourceLocation) throws {
         let found = try machine.eventually("the sleeps are \(sleeps)", within: seconds, at: location) {
-            try machine.sleeps() == sleeps
+            try machine.sleeps() == sleeps && machine.isAsleep()
         }
         if !found {
             Issue.record("they are \(try machine.sleeps()); decided was: \(try decisions().map { "\($0.action): \($0.message)" })", sourceLocation: location)

@@ -106,12 +106,10 @@ final class LoginWatch {
         lockRetry = nil
         guard wantsLock, lock == nil, lockRequest == nil else { return }
         do throws(BusError) {
-            lockRequest = try bus.callAsync(.login1, "Inhibit", timeout: Self.patience) { (message) throws(BusError) in
-                try message.append("sleep")
-                try message.append(StandbyLock.who)
-                try message.append("The wake-up alarm is set before the machine sleeps")
-                try message.append("delay")
-            } reply: { [unowned self] reply in
+            lockRequest = try Logind(bus).inhibitAsync(
+                what: "sleep", who: StandbyLock.who, why: "The wake-up alarm is set before the machine sleeps", mode: "delay",
+                timeout: Self.patience
+            ) { [unowned self] reply in
                 lockRequest = nil
                 do throws(BusError) {
                     lock = try reply.get().readDescriptor()

@@ -39,6 +39,8 @@ final class SleepCoordinator {
     private var toldSchedule: (hasWork: Bool, nextStart: Timestamp?)?
     private var toldWake: WakeAlarm.Wanted?
     private var toldLead: TimeSpan?
+    /// The longest `wake_lead` of any backup.
+    private var longestLead = TimeSpan.zero
 
     /// After a sleep, logind is waited for as long as this; then backups start, and their runners wait.
     private static let returnPatience: UInt64 = 30_000_000
@@ -92,6 +94,8 @@ final class SleepCoordinator {
     func configurationChanged() {
         toldWake = nil
         toldLead = nil
+        longestLead =
+            daemon.backups.values.map { $0.settings.wakeLead ?? daemon.settings.wakeLead }.max() ?? daemon.settings.wakeLead
         carryOut(policy.reload(Self.settings(of: daemon), now: daemon.now))
         if let obstacle = alarm.obstacle, daemon.backups.values.contains(where: { $0.settings.wake }) {
             carryOut(policy.alarmImpossible(obstacle, now: daemon.now))
@@ -270,11 +274,9 @@ final class SleepCoordinator {
     private func wakeWanted() -> (WakeAlarm.Wanted?, TimeSpan?) {
         guard let due = daemon.wakeTime else { return (nil, nil) }
         let scheduler = daemon.scheduler
-        let leads = daemon.backups.mapValues { $0.settings.wakeLead ?? daemon.settings.wakeLead }
-        let longest = leads.values.max() ?? daemon.settings.wakeLead
         var first: (name: BackupName, alarm: Timestamp, due: Timestamp, lead: TimeSpan)?
-        for (name, start) in scheduler.wakeStarts(by: due + longest).sorted(by: { $0.key < $1.key }) {
-            let lead = leads[name] ?? daemon.settings.wakeLead
+        for (name, start) in scheduler.wakeStarts(by: due + longestLead).sorted(by: { $0.key < $1.key }) {
+            let lead = daemon.backups[name]?.settings.wakeLead ?? daemon.settings.wakeLead
             if first.map({ start - lead < $0.alarm }) ?? true { first = (name, start - lead, start, lead) }
         }
         guard let first else { return (nil, nil) }
