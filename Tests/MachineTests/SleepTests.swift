@@ -154,6 +154,35 @@ extension WholeSystem {
             }
         }
 
+        @Test func `in another zone after a sleep the schedule is the new zone's, and what it was woken for is done`() throws {
+            let configuration = """
+                wake_lead: 1s
+                wake_grace: 0
+                after_delay: 1s
+                backups:
+                  server: {schedule: ['\(DaemonWorld.once(in: 10))', '12:00'], wake: true, after: return}
+                """
+            try SleepWorld.with(configuration) { world in
+                let zone = try world.machine.run("readlink /etc/localtime").output
+                defer {
+                    do { try world.machine.sh("ln -sfn '\(zone.isEmpty ? "/usr/share/zoneinfo/Etc/UTC" : zone)' /etc/localtime") } catch {
+                        Issue.record(error, "the zone")
+                    }
+                }
+                let alarm = try world.nextWakeup()
+                try world.sleep()
+                try world.machine.sh("ln -sfn /usr/share/zoneinfo/Asia/Kolkata /etc/localtime")
+                while Double(time(nil)) * 1e6 < Double(alarm) { usleep(20_000) }
+                try world.wake()
+                try world.awaitDecision("woken", containing: "server")
+                try world.daemon.awaitMessage("the machine's time zone is Asia/Kolkata now")
+                try world.daemon.awaitEvents(of: "server", ["started schedule", "finished success"])
+                let next = try #require(Int64(world.daemon.property("NextElapse", of: "server").dropFirst(2))) / 1_000_000
+                #expect((next + 19_800) % 86_400 == 43_200, "noon of Kolkata")
+                try world.awaitSleeps(["suspend", "suspend"])
+            }
+        }
+
         // MARK: What keeps it awake
 
         @Test func `a lock of another program puts the sleep off until it is gone`() throws {
@@ -232,6 +261,15 @@ extension WholeSystem {
             try SleepWorld.with(SleepWorld.server(in: 4, after: after)) { world in
                 try world.daemon.awaitEvents(of: "server", ["started schedule", "finished success"])
                 try world.awaitSleeps([kind])
+            }
+        }
+
+        @Test func `after a backup the machine can be powered off`() throws {
+            try SleepWorld.with(SleepWorld.server(in: 4, after: "poweroff"), hasClock: false) { world in
+                world.machine.eventually("it is off", within: 30) { (try? world.machine.initPid) == nil }
+                try world.machine.boot()
+                #expect(try world.daemon.events(of: "server") == ["started schedule", "finished success"])
+                #expect(try world.decisions().last { $0.action == "requested" }?.message.contains("the machine powers off") == true)
             }
         }
 
