@@ -33,10 +33,10 @@ extension BusConnection {
                     call.reply()
                 }
             },
-            .method("Why", gives: "a(sssssuut)", ["reasons"]) { [unowned daemon] (call) throws(BusError) in
+            .method("Why", gives: "a(\(AwakeReason.signature))", ["reasons"]) { [unowned daemon] (call) throws(BusError) in
                 daemon.sleep.look { [unowned daemon] view in
                     call.reply { (message) throws(BusError) in
-                        try message.container("a", "(sssssuut)") { (message) throws(BusError) in
+                        try message.container("a", "(\(AwakeReason.signature))") { (message) throws(BusError) in
                             for reason in daemon.awakeReasons(view) { try reason.append(to: message) }
                         }
                     }
@@ -62,41 +62,19 @@ extension BusConnection {
     private static func name(of uid: UInt32) -> String { (try? User(uid: uid).name) ?? "the user with the id \(uid)" }
 }
 
-/// One thing that keeps the machine awake, or that is to send it to sleep: a line of `lightsout why`.
-struct AwakeReasonOnBus {
-    /// `lock`, `backup`, `report`, `session`, `sleep`.
-    var kind: String
-    var who: String
-    var what = ""
-    var why: String
-    var mode = ""
-    var uid: UInt32 = 0
-    var pid: UInt32 = 0
-    var since: Timestamp?
-
-    func append(to message: BusMessage) throws(BusError) {
-        try message.container("r", "sssssuut") { (message) throws(BusError) in
-            for text in [kind, who, what, why, mode] { try message.append(text) }
-            try message.append(uid)
-            try message.append(pid)
-            try message.append(UInt64(clamping: since?.microseconds ?? 0))
-        }
-    }
-}
-
 extension Daemon {
     /// What keeps the machine awake: locks, runs, people; last, what is to come when they are gone.
     /// - Parameter view: logind's; nil where it does not answer.
-    func awakeReasons(_ view: LoginWatch.View?) -> [AwakeReasonOnBus] {
+    func awakeReasons(_ view: LoginWatch.View?) -> [AwakeReason] {
         var reasons = (view?.blockLocks ?? []).map { lock in
-            AwakeReasonOnBus(
+            AwakeReason(
                 kind: "lock", who: lock.who, what: lock.what, why: lock.why, mode: lock.mode, uid: lock.uid, pid: lock.pid)
         }
         for (name, run) in runs.sorted(by: { $0.key < $1.key }) {
             guard case .running(_, let pid) = run.phase else { continue }
             let isReport = run.trigger == .report
             reasons.append(
-                AwakeReasonOnBus(
+                AwakeReason(
                     kind: isReport ? "report" : "backup", who: name.text,
                     why: isReport ? "It reported that it began" : "Started \(run.trigger.phrase)",
                     pid: UInt32(clamping: pid), since: run.started))
@@ -104,14 +82,14 @@ extension Daemon {
         for session in view?.sessions ?? [] {
             let place = session.session.remoteHost.map { "from \($0)" } ?? "at the machine"
             reasons.append(
-                AwakeReasonOnBus(
+                AwakeReason(
                     kind: "session", who: session.session.user, what: "session \(session.session.id)",
                     why: "Logged in \(place), \(session.session.isIdle ? "idle" : "active")", uid: session.uid,
                     pid: session.leader, since: session.since))
         }
         if let outlook = sleep.outlook {
             reasons.append(
-                AwakeReasonOnBus(kind: "sleep", who: "lightsout", what: sleep.outlookKind?.rawValue ?? "", why: outlook))
+                AwakeReason(kind: "sleep", who: "lightsout", what: sleep.outlookKind?.rawValue ?? "", why: outlook))
         }
         return reasons
     }

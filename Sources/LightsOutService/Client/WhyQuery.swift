@@ -2,31 +2,6 @@ import Glibc
 public import LightsOutCore
 import Systemd
 
-/// One thing that keeps the machine awake: a line of `lightsout why`.
-struct AwakeReason {
-    /// `lock`, `backup`, `report`, `session`.
-    let kind: String
-    let who: String
-    let what: String
-    let why: String
-    let mode: String
-    let uid: UInt32
-    /// 0 where no process is meant.
-    let pid: UInt32
-    let since: Timestamp?
-
-    func json(in zone: ZoneRules) -> [JSONValue.Member] {
-        [
-            .init("kind", .string(kind)), .init("who", .string(who)), .init("what", .string(what)),
-            .init("why", .string(why)), .init("mode", .string(mode)), .init("user", .string(user)),
-            .init("pid", pid == 0 ? .null : .integer(Int64(pid))), .init("since", .time(since, in: zone)),
-        ]
-    }
-
-    /// The account's name, its number where it has none.
-    var user: String { (try? User(uid: uid).name) ?? String(uid) }
-}
-
 /// `lightsout why`: what keeps the machine awake.
 public struct WhyQuery {
     private let surroundings: Surroundings
@@ -72,13 +47,8 @@ public struct WhyQuery {
     }
 
     private func askDaemon(_ client: ServiceClient) throws(BusError) -> [AwakeReason] {
-        try client.call("Why").readArray("(sssssuut)") { (message) throws(BusError) in
-            try message.readContainer("r", "sssssuut") { (message) throws(BusError) in
-                AwakeReason(
-                    kind: try message.readString(), who: try message.readString(), what: try message.readString(),
-                    why: try message.readString(), mode: try message.readString(), uid: try message.readUInt32(),
-                    pid: try message.readUInt32(), since: Timestamp(busTime: try message.readUInt64()))
-            }
+        try client.call("Why").readArray("(\(AwakeReason.signature))") { (message) throws(BusError) in
+            try AwakeReason(from: message)
         }
     }
 }
