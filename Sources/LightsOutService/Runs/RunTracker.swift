@@ -28,10 +28,10 @@ public final class RunTracker {
     /// Runs whose runner died: given the time in which their unit records the end, then settled here.
     private var orphans: [BackupName: EventSource] = [:]
 
-    /// Backups that something happened to while their files could not be opened, as where no descriptor is left.
+    /// Backups that are looked at once more: their files could not be opened, or their runs are on the point of ending.
     private var unseen: Set<BackupName> = []
-    private var lookAgain: EventSource?
-    private static let secondLook = TimeSpan.seconds(1)
+    private var secondLook: EventSource?
+    private static let secondLookDelay = TimeSpan.milliseconds(100)
 
     /// How long a unit has to record the end of a run whose runner was killed (`ExecStopPost=`).
     private static let patience = TimeSpan.seconds(10)
@@ -51,12 +51,12 @@ public final class RunTracker {
             if change.mask & UInt32(IN_Q_OVERFLOW) != 0 { lookAtAll() } else { look(change.name) }
         }
         // Made now: when it is needed there may be no descriptor left for it.
-        lookAgain = try loop.after(Self.secondLook.microseconds) { [unowned self] in
+        secondLook = try loop.after(Self.secondLookDelay.microseconds) { [unowned self] in
             let backups = unseen
             unseen = []
             for backup in backups { look(at: backup) }
         }
-        lookAgain?.disable()
+        secondLook?.disable()
         return found()
     }
 
@@ -67,10 +67,7 @@ public final class RunTracker {
     public func look(at backup: BackupName) {
         let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
         guard let state = look.state else {
-            if look.hasFailed {
-                unseen.insert(backup)
-                try? lookAgain?.rearm(at: Clock.monotonic + Self.secondLook.microseconds)
-            }
+            if look.hasFailed { lookAgain(at: backup) }
             return
         }
         if look.isHeld, case .running = state.phase {
@@ -88,7 +85,16 @@ public final class RunTracker {
             case .running:
                 orphan(backup)
             }
+        } else {
+            // Its holder is on the point of giving it back. The kernel tells of the close before it takes the lock away,
+            // so that this may have been the last event.
+            lookAgain(at: backup)
         }
+    }
+
+    private func lookAgain(at backup: BackupName) {
+        unseen.insert(backup)
+        try? secondLook?.rearm(at: Clock.monotonic + Self.secondLookDelay.microseconds)
     }
 
     private func lookAtProgress(of backup: BackupName, _ state: RunState) {
