@@ -13,7 +13,8 @@ struct Check: Command {
     @OptionGroup var json: JSONOption
 
     func run(in surroundings: Surroundings) throws {
-        let check = ConfigurationCheck(surroundings.directories)
+        let check = ConfigurationCheck(
+            surroundings.directories, calendar: CalendarContext(now: surroundings.now, localZone: surroundings.zone))
         let findings = files.isEmpty ? check.installed() : check.files(files)
         if json.isWanted {
             try surroundings.output.write(JSONValue.document(findings.problems.map(\.json)))

@@ -4,6 +4,13 @@ import LightsOutCore
 import LightsOutService
 import Systemd
 
+/// A complaint of the parser's as one sentence in one line: it repeats what was typed, whatever that was.
+func oneLine(_ complaint: String) -> String {
+    let words = complaint.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    let line = words.escapedForTerminal.cut(toWidth: 300)
+    return line.hasSuffix(".") || line.hasSuffix("?") ? line : line + "."
+}
+
 /// The command's entry: parses, runs, and turns every error into one line and its exit status.
 let arguments = Array(CommandLine.arguments.dropFirst())
 do {
@@ -12,6 +19,9 @@ do {
     if ReportArguments.describe(arguments) {
         try Report(try ReportArguments(arguments)).send()
         Glibc.exit(0)
+    }
+    if let stray = ReportArguments.stray(in: arguments) {
+        throw CommandFailure.usage("\(stray.quotedForPeople) is for reports, which go with no other command. See: lightsout --help")
     }
     switch (arguments.first, arguments.dropFirst().first) {
     case ("run"?, let name?) where arguments.count == 2 && !name.hasPrefix("-"): try Run.run(name)
@@ -28,7 +38,7 @@ do {
 } catch let exit as ExitCode {
     Glibc.exit(exit.rawValue)
 } catch let failure as CommandFailure {
-    StandardError.say(failure.message)
+    StandardError.say(failure.message.escapedForTerminal)
     Glibc.exit(failure.status)
 } catch {
     let status = Lightsout.exitCode(for: error)
@@ -37,7 +47,6 @@ do {
         print(Lightsout.fullMessage(for: error))
         Glibc.exit(0)
     }
-    let message = Lightsout.message(for: error)
-    StandardError.say("\(message)\(message.last.map(".?!".contains) ?? false ? "" : ".") See: lightsout --help")
+    StandardError.say("\(oneLine(Lightsout.message(for: error))) See: lightsout --help")
     Glibc.exit(ExitStatus.usage)
 }

@@ -42,6 +42,11 @@ nonisolated extension BusError {
                 message: "lightsoutd cannot be reached (\(oneLine)). Start it with: systemctl start lightsoutd",
                 status: ExitStatus.unavailable)
         }
+        if name == BusError.interactiveAuthorizationRequired {
+            return CommandFailure(
+                message: "this takes an administrator's password, and nobody can be asked for it here. Do it as root, with sudo for instance",
+                status: ExitStatus.notAllowed)
+        }
         if meansOtherVersion {
             return CommandFailure(
                 message: "lightsoutd is of another version than this command (\(oneLine)). Restart it with: systemctl restart lightsoutd",
@@ -52,8 +57,7 @@ nonisolated extension BusError {
 
     private var exitStatus: Int32 {
         switch name {
-        case BusError.accessDenied, BusError.interactiveAuthorizationRequired, "org.freedesktop.DBus.Error.AuthFailed":
-            ExitStatus.notAllowed
+        case BusError.accessDenied, "org.freedesktop.DBus.Error.AuthFailed": ExitStatus.notAllowed
         case BusError.invalidArguments: ExitStatus.usage
         case BusError.noSuchBackup, BusError.badConfiguration: ExitStatus.configuration
         case BusError.alreadyRunning, BusError.notRunning, BusError.reported, BusError.operationInProgress,

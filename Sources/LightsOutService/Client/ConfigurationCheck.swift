@@ -25,11 +25,17 @@ public struct ConfigurationCheck {
 
     private let directories: Directories
 
-    public init(_ directories: Directories) { self.directories = directories }
+    private let calendar: CalendarContext
+
+    /// - Parameter calendar: by which schedules are judged.
+    public init(_ directories: Directories, calendar: CalendarContext) {
+        self.directories = directories
+        self.calendar = calendar
+    }
 
     /// Checks the installed configuration, and the scripts that are backups by their name.
     public func installed() -> Findings {
-        let reading = ConfigurationLoader.load(directories)
+        let reading = ConfigurationLoader.load(directories, calendar: calendar)
         var findings = Findings(problems: reading.problems)
         guard let configuration = reading.configuration else { return findings }
         let catalogue = BackupCatalogue(configuration, directories: directories)
@@ -42,7 +48,7 @@ public struct ConfigurationCheck {
     public func files(_ paths: [String]) -> Findings {
         var findings = Findings()
         for path in paths {
-            let reading = ConfigurationLoader.load(file: path, directories)
+            let reading = ConfigurationLoader.load(file: path, directories, calendar: calendar)
             findings.problems += reading.problems
             if let configuration = reading.configuration { check(Array(configuration.backups.values), &findings) }
         }

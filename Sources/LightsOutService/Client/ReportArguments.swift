@@ -32,6 +32,13 @@ public nonisolated struct ReportArguments: Hashable, Sendable {
         return option(first) != nil
     }
 
+    /// An option of a report in a call that is another command's: to act on one half of it would be to guess.
+    public static func stray(in arguments: [String]) -> String? {
+        // What begins with three dashes asks for completion, and what follows two is not ours.
+        guard arguments.first?.hasPrefix("---") != true else { return nil }
+        return arguments.prefix { $0 != "--" }.first { option($0) != nil }
+    }
+
     /// Reads the arguments of a report.
     /// - Throws: ``CommandFailure`` (64) for anything that is none.
     public init(_ arguments: [String]) throws(CommandFailure) {

@@ -19,19 +19,31 @@ extension ServiceClient {
         } catch {
             if error.name == BusError.notRunning { return "\(name) is not running." }
             guard error.meansNoDaemon else { throw error.commandFailure }
-            try stopUnit(name)
+            guard try stopUnit(name) else { return "\(name) is not running." }
         }
         return "\(name) is being stopped; its result will be: aborted."
     }
 
-    private func stopUnit(_ name: BackupName) throws(CommandFailure) {
+    /// - Returns: whether there was anything to stop.
+    private func stopUnit(_ name: BackupName) throws(CommandFailure) -> Bool {
         do throws(BusError) {
+            guard !["inactive", "failed"].contains(try state(of: name.unit)) else { return false }
             try bus.call(.systemd1, "StopUnit", timeout: 180_000_000, interactive: Self.mayAsk) {
                 (message) throws(BusError) in
                 try message.append(name.unit)
                 try message.append("replace")
             }
+            return true
         } catch { throw error.commandFailure }
+    }
+
+    /// What systemd calls the unit's state: `activating` for a backup that runs.
+    func state(of unit: String) throws(BusError) -> String {
+        guard let path = Bus.path("/org/freedesktop/systemd1/unit", encoding: unit) else { return "inactive" }
+        let address = Bus.Address("org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Unit")
+        return try bus.property(address, "ActiveState", "s", timeout: 10_000_000) { (message) throws(BusError) in
+            try message.readString()
+        }
     }
 
     /// Has the daemon read its configuration anew; one that is at fault leaves the old one in force.

@@ -73,7 +73,7 @@ public final class StartCommand {
     private func startUnit() throws(CommandFailure) {
         do throws(BusError) {
             // systemd would join a start that is under way, and we would wait for somebody else's run.
-            if try unitProperty("ActiveState", of: "Unit") == "activating" {
+            if try client.state(of: name.unit) == "activating" {
                 throw BusError(name: BusError.alreadyRunning, message: "\(name) is running already. See: lightsout status \(name)")
             }
             try client.bus.call(.systemd1, "StartUnit", timeout: 180_000_000, interactive: ServiceClient.mayAsk) {
@@ -149,14 +149,6 @@ public final class StartCommand {
     }
 
     private var unitPath: String? { Bus.path("/org/freedesktop/systemd1/unit", encoding: name.unit) }
-
-    private func unitProperty(_ property: String, of interface: String) throws(BusError) -> String {
-        guard let path = unitPath else { return "" }
-        let unit = Bus.Address("org.freedesktop.systemd1", path, "org.freedesktop.systemd1.\(interface)")
-        return try client.bus.property(unit, property, "s", timeout: 10_000_000) { (message) throws(BusError) in
-            try message.readString()
-        }
-    }
 
     // MARK: The terminal
 
