@@ -33,10 +33,10 @@ static inline int lo_syncfs(int fd) {
     return (int) syscall(SYS_syncfs, fd);
 }
 
-/* A netlink socket that tells of every change of the routes, rtnetlink(7). Returns -1 and sets errno where it fails. */
-static inline int lo_watch_routes(void) {
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+/* A netlink(7) socket that hears the groups `groups` of `protocol`. Returns -1 and sets errno where it fails. */
+static inline int lo_netlink_listener(int protocol, unsigned groups) {
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = groups};
     if (fd >= 0 && bind(fd, (struct sockaddr *) &address, sizeof address) < 0) {
         int error = errno;
         close(fd);
@@ -46,18 +46,14 @@ static inline int lo_watch_routes(void) {
     return fd;
 }
 
-/* A netlink socket that tells of the kernel's devices coming, going and changing. Returns -1 and sets errno where it
- * fails. */
+/* A netlink socket that tells of every change of the routes, rtnetlink(7). */
+static inline int lo_watch_routes(void) {
+    return lo_netlink_listener(NETLINK_ROUTE, RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
+}
+
+/* A netlink socket that tells of the kernel's devices coming, going and changing. */
 static inline int lo_watch_uevents(void) {
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
-    if (fd >= 0 && bind(fd, (struct sockaddr *) &address, sizeof address) < 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
+    return lo_netlink_listener(NETLINK_KOBJECT_UEVENT, 1);
 }
 
 /* Reads one of those events; 0 for a message that the kernel did not send. Returns -1 and sets errno where there is
