@@ -27,7 +27,9 @@ extension Daemon {
                 switch effect {
                 case .persist: break
                 case .persistPause(let until): persistPause(until)
-                case .forget(let name): writer.forget(name)
+                case .forget(let name):
+                    memories.removeAll { $0.backup == name }
+                    writer.forget(name)
                 case .start(let name, let attempt):
                     if let refusal = start(name, attempt) {
                         answers.append { [unowned self] in scheduler.startRefused(name, refusal, now: now) }
@@ -84,19 +86,30 @@ extension Daemon {
     }
 
     private func ask(_ units: BackupUnits, toStart name: BackupName) {
-        units.start(name) { [unowned self] end in
-            tracker.look(at: name)
-            guard starting.remove(name) != nil else { return }
-            TriggerNote(runtimeDirectory: directories.runtime).withdraw(for: name)
-            let why: String =
-                switch end {
-                case .refused(let reason): reason
-                case .over: "its unit ended before it ran, see: systemctl status \(name.unit)"
-                }
-            log.write(.notice("it could not be started: \(why)", backup: name, priority: .error))
-            carryOut(scheduler.startRefused(name, .failed(why), now: now))
-        }
+        units.start(name) { [unowned self] end in startIsOver(name, end) }
     }
+
+    private func startIsOver(_ name: BackupName, _ end: BackupUnits.StartEnd) {
+        guard tracker.look(at: name) else {
+            // Whether it ran cannot be seen now, and who is believed not to have run would run twice.
+            undecidedStarts[name] = try? loop.after(Self.secondLook.microseconds) { [unowned self] in
+                undecidedStarts[name] = nil
+                startIsOver(name, end)
+            }
+            return
+        }
+        guard starting.remove(name) != nil else { return }
+        TriggerNote(runtimeDirectory: directories.runtime).withdraw(for: name)
+        let why: String =
+            switch end {
+            case .refused(let reason): reason
+            case .over: "its unit ended before it ran, see: systemctl status \(name.unit)"
+            }
+        log.write(.notice("it could not be started: \(why)", backup: name, priority: .error))
+        carryOut(scheduler.startRefused(name, .failed(why), now: now))
+    }
+
+    private static let secondLook = TimeSpan.seconds(2)
 
     /// The bus was lost, and with it the answers to what was asked on it. Who has not been seen to run is asked for
     /// again; where systemd is about to start it, that joins the start under way.

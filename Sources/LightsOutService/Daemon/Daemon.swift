@@ -31,6 +31,8 @@ public final class Daemon {
     var configurationProblem: String?
     /// Starts that systemd was asked for and that no run has come of yet.
     var starting: Set<BackupName> = []
+    /// Starts that are over while nobody could see whether they had become runs.
+    var undecidedStarts: [BackupName: EventSource] = [:]
 
     private(set) lazy var sleep = SleepCoordinator(self)
     private(set) lazy var power = PowerCoordinator(self)
@@ -245,15 +247,11 @@ public final class Daemon {
         if running > 0 { line += ", \(running) running" }
         if leases.count > 0 { line += ", \(leases.count) reported" }
         if let next = scheduler.next {
-            line += ", next: \(next.name) \(weekday(next.due)) \(LocalTime.short(next.due.microseconds))"
+            line += ", next: \(next.name) \(next.due.brief(in: localZone, now: now))"
         } else {
             line += ", nothing scheduled"
         }
         if let configurationProblem { line += "; \(configurationProblem)" }
         return line
-    }
-
-    private func weekday(_ time: Timestamp) -> String {
-        localZone.civilTime(at: time).weekday.abbreviation
     }
 }

@@ -64,15 +64,20 @@ public final class RunTracker {
     public func isRunning(_ backup: BackupName) -> Bool { running[backup] != nil }
 
     /// Looks now, ahead of the event: for those who know that something happened.
-    public func look(at backup: BackupName) {
+    /// - Returns: whether it can be seen how things stand; otherwise it is looked at again in a moment.
+    @discardableResult
+    public func look(at backup: BackupName) -> Bool {
         let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
         guard let state = look.state else {
             if look.hasFailed { lookAgain(at: backup) }
-            return
+            return !look.hasFailed
         }
         if look.isHeld, case .running = state.phase {
             orphans[backup] = nil
-            guard running[backup] != state.run else { return lookAtProgress(of: backup, state) }
+            guard running[backup] != state.run else {
+                lookAtProgress(of: backup, state)
+                return true
+            }
             progress[backup] = state.progress
             if let before = running[backup] { tellEnd(backup, of: before, state: nil) }
             running[backup] = state.run
@@ -89,7 +94,9 @@ public final class RunTracker {
             // Its holder is on the point of giving it back. The kernel tells of the close before it takes the lock away,
             // so that this may have been the last event.
             lookAgain(at: backup)
+            return false
         }
+        return true
     }
 
     private func lookAgain(at backup: BackupName) {
