@@ -33,7 +33,7 @@ extension BusConnection {
                     call.reply()
                 }
             },
-            .method("Why", gives: "a(\(AwakeReason.signature))", ["reasons"]) { [unowned daemon] (call) throws(BusError) in
+            .method("Why", gives: "a(sssssuut)", ["reasons"]) { [unowned daemon] (call) throws(BusError) in
                 daemon.sleep.look { [unowned daemon] view in
                     call.reply { (message) throws(BusError) in
                         try message.container("a", "(\(AwakeReason.signature))") { (message) throws(BusError) in
