@@ -103,10 +103,10 @@ public final class Daemon {
     }
 
     private func holdStartsWhileBooting() {
-        carryOut(scheduler.sleepBegins(now: now))
+        scheduler.boots()
         boot = BootWatch(loop) { [unowned self] in
             boot = nil
-            if !sleep.isAsleep { carryOut(scheduler.resumed(now: now)) }
+            carryOut(scheduler.booted(now: now))
         }
     }
 

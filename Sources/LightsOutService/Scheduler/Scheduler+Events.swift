@@ -174,6 +174,17 @@ nonisolated extension Scheduler {
         return finish(now)
     }
 
+    /// The machine boots: what is due waits for `booted`. To be said before `load`.
+    public mutating func boots() { isBooting = true }
+
+    /// The machine has booted: what is due is started.
+    public mutating func booted(now: Timestamp) -> [SchedulerEffect] {
+        begin(now)
+        isBooting = false
+        attendDue(now)
+        return finish(now)
+    }
+
     /// The machine is going to sleep: nothing more is started until `resumed`.
     public mutating func sleepBegins(now: Timestamp) -> [SchedulerEffect] {
         begin(now)
@@ -252,7 +263,7 @@ nonisolated extension Scheduler {
         attendDue(now)
         guard let slot = slots[name] else { return finish(now) }
         switch entries[slot].phase {
-        case .checking where heldUntil == nil: start(slot, now: now)
+        case .checking where heldUntil == nil && !isBooting: start(slot, now: now)
         // Asked again when its turn has come: the disk may be gone by then.
         case .waiting, .checking: setPhase(of: slot, .queued)
         case .idle, .delayed, .queued, .starting, .running: break

@@ -84,6 +84,8 @@ nonisolated public struct Scheduler: Sendable {
     var pausedUntil: Timestamp?
     /// No start before then: the machine is going to sleep, or has just come back.
     var heldUntil: Timestamp?
+    /// No start before `booted`: a start job would be part of the boot.
+    var isBooting = false
     var latestNow = Timestamp(microseconds: .min)
 
     // What the event under way has gathered.

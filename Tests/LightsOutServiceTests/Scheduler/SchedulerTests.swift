@@ -737,6 +737,16 @@ struct `Sleep and the schedule` {
         #expect(world.triggers == [.schedule])
     }
 
+    @Test func `nothing starts before the machine has booted`() {
+        var world = World([plan()])
+        world.scheduler.boots()
+        world.pass(to: at(2, 31))
+        #expect(world.starts.isEmpty)
+        world.carryOut(world.scheduler.booted(now: at(2, 32)))
+        #expect(world.starts.count == 1)
+        #expect(world.triggers == [.schedule])
+    }
+
     @Test func `an answer that comes while the machine falls asleep starts nothing; it is asked again after`() {
         var world = World([plan(requirements: true)])
         world.pass(to: at(2, 30))
