@@ -7,7 +7,8 @@ import LightsOutCore
 nonisolated extension Scheduler {
     mutating func begin(_ now: Timestamp, lateness: Lateness = .unexplained) {
         // A sleep that nobody has ended yet explains all that comes late in it.
-        self.lateness = heldUntil == .never ? .asleep : lateness
+        // Starts are held from the first while the machine boots: it is not sleep that made those late.
+        self.lateness = heldUntil == .never && lateness != .notRunning ? .asleep : lateness
         if now < latestNow { clockWentBack(to: now) }
         latestNow = now
         endCommonPauseIfOver(now)
