@@ -36,7 +36,7 @@ extension WholeSystem {
                 try world.kill9()
                 #expect(try world.state(of: "long") == "running")
                 #expect(try world.property("Trigger", of: "long") == #"s "schedule""#)
-                #expect(try world.machine.locks().contains { $0.who == "lightsout" })
+                #expect(try world.machine.locks().contains { $0.who == "lightsout" && $0.mode == "block" })
             }
         }
 
@@ -101,7 +101,7 @@ extension WholeSystem {
             try during { world throws in
                 try world.machine.sh("systemctl restart systemd-logind")
                 try world.machine.eventually("the lock is listed") {
-                    try world.machine.locks().contains { $0.who == "lightsout" }
+                    try world.machine.locks().contains { $0.who == "lightsout" && $0.mode == "block" }
                 }
             }
         }

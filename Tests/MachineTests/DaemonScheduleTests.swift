@@ -184,10 +184,13 @@ extension WholeSystem {
                 print("1000 backups due at once, 4 at a time: \(ContinuousClock.now - begin)")
                 let most = try world.machine.sh("sort -n /run/test/log | tail -n 1")
                 #expect(most == "4")
-                try world.machine.eventually("all are recorded", within: 20) {
-                    try world.machine.journal("MESSAGE_ID=782b279e4aed49008a521705136ad691", after: world.cursor).count >= count
+                // The last ends of the test before may be in the journal later than its cursor.
+                func ends() throws -> [[String: String]] {
+                    try world.machine.journal("MESSAGE_ID=782b279e4aed49008a521705136ad691", after: world.cursor)
+                        .filter { $0["LIGHTSOUT_BACKUP"]?.wholeMatch(of: /b[0-9]+/) != nil }
                 }
-                let records = try world.machine.journal("MESSAGE_ID=782b279e4aed49008a521705136ad691", after: world.cursor)
+                try world.machine.eventually("all are recorded", within: 20) { try ends().count >= count }
+                let records = try ends()
                 #expect(records.count == count)
                 #expect(Set(records.compactMap { $0["LIGHTSOUT_BACKUP"] }).count == count)
                 #expect(records.allSatisfy { $0["LIGHTSOUT_RESULT"] == "success" })

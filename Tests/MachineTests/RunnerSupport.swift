@@ -20,7 +20,7 @@ extension Machine {
     }
 
     /// The locks that lightsout holds.
-    func ownLocks() throws -> [Lock] { try locks().filter { $0.who == "lightsout" } }
+    func ownLocks() throws -> [Lock] { try locks().filter { $0.who == "lightsout" && $0.mode == "block" } }
 
     /// Starts the backup's unit without waiting, and returns when its script has made the file `/run/begun`.
     func begin(_ unit: String) throws {
