@@ -92,7 +92,7 @@ extension RunState {
         var values = try StateLines(text)
         try values.expectVersion("1")
         let run = try values.required("run") { RunIdentifier($0) }
-        let trigger = try values.required("trigger") { Trigger(rawValue: $0) }
+        let trigger = try values.required("trigger") { Trigger(rawValue: String($0)) }
         let started = try values.required("started") { Int64($0).map(Timestamp.init(microseconds:)) }
         let lastSuccess = try values.optional("last_success") { Int64($0).map(Timestamp.init(microseconds:)) }
         var reporter: Reporter?
@@ -102,14 +102,14 @@ extension RunState {
         let progress = try values.optional("progress") { UInt8($0).flatMap { $0 <= 100 ? $0 : nil } }
         let recorded = try values.required(Self.recordedKey) { $0 == "1" ? true : $0 == "0" ? false : nil }
         let phase: Phase
-        if let boot = try values.optional("boot", { $0 }) {
+        if let boot = try values.optional("boot", { String($0) }) {
             phase = .running(boot: boot, pid: try values.required("pid") { Int32($0) })
         } else {
             let outcome = Outcome(
-                try values.required("result") { RunResult(rawValue: $0) },
+                try values.required("result") { RunResult(rawValue: String($0)) },
                 exitStatus: try values.optional("exit_status") { Int32($0) },
                 signal: try values.optional("signal") { Int32($0) },
-                reason: try values.optional("reason") { $0 })
+                reason: try values.optional("reason") { String($0) })
             let ended = try values.required("ended") { Int64($0).map(Timestamp.init(microseconds:)) }
             phase = .ended(outcome, at: ended, recorded: recorded)
         }

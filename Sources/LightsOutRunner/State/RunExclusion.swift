@@ -21,6 +21,9 @@ public nonisolated struct RunExclusion: ~Copyable {
         public var state: RunState?
         /// Whether the file is there and could not be opened, and nothing is known.
         public var hasFailed = false
+
+        /// Of a backup that has no lock file: it has not run since the boot.
+        public static let noFile = Look(isHeld: false)
     }
 
     /// What the holder before us wrote: of this boot, and also where the disk took nothing.
@@ -88,7 +91,7 @@ public nonisolated struct RunExclusion: ~Copyable {
         do throws(SystemError) {
             file = try Descriptor.open("\(runtimeDirectory)/\(fileName(backup))", O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
         } catch {
-            return Look(isHeld: false, state: nil, hasFailed: error.code != ENOENT)
+            return error.code == ENOENT ? .noFile : Look(isHeld: false, hasFailed: true)
         }
         var lock = wholeFile(F_WRLCK)
         let isHeld = fcntl(file.number, Linux.getDescriptionLock, &lock) == 0 && Int32(lock.l_type) != F_UNLCK
@@ -97,12 +100,18 @@ public nonisolated struct RunExclusion: ~Copyable {
 
     /// The backup whose lock file is called `name`; nil for another file.
     public static func backup(ofFile name: String) -> BackupName? {
-        guard name.hasSuffix(suffix) else { return nil }
-        return try? BackupName(String(name.dropLast(suffix.count)))
+        let ending = "\(suffix)"
+        guard name.hasSuffix(ending) else { return nil }
+        return try? BackupName(String(name.dropLast(ending.count)))
+    }
+
+    /// The backups that have a lock file: those that ran since the machine booted.
+    public static func backups(inRuntimeDirectory directory: String) -> [BackupName] {
+        DirectoryEntries.stems(in: directory, endingIn: suffix).compactMap { try? BackupName($0) }
     }
 
     private static func state(in file: borrowing Descriptor) -> RunState? {
-        let bytes = (try? file.readAll(limit: StateLines.maximumLength)) ?? []
+        guard let bytes = try? file.readSmallFile(limit: StateLines.maximumLength) else { return nil }
         return String(validating: bytes, as: UTF8.self).flatMap { try? RunState(text: $0) }
     }
 
@@ -111,8 +120,8 @@ public nonisolated struct RunExclusion: ~Copyable {
         unlink("\(runtimeDirectory)/\(fileName(backup))")
     }
 
-    private static let suffix = ".lock"
-    private static func fileName(_ backup: BackupName) -> String { backup.text + suffix }
+    private static let suffix: StaticString = ".lock"
+    private static func fileName(_ backup: BackupName) -> String { "\(backup.text)\(suffix)" }
 
     private static func wholeFile(_ type: Int32) -> flock {
         var lock = flock()

@@ -21,31 +21,19 @@ public nonisolated struct RunStateStore: Sendable {
     /// Reads the state of `backup`; a damaged file is set aside and reported, never fatal.
     /// - Throws: ``SystemError`` where the directory or the file cannot be read.
     public func read(_ backup: BackupName) throws(SystemError) -> Found {
-        let directory: Descriptor
-        do throws(SystemError) {
-            directory = try Descriptor.open(self.directory, O_RDONLY | O_DIRECTORY)
-        } catch {
-            if error.code == ENOENT { return .nothing }
-            throw error
-        }
+        let path = path(of: backup)
         let reason: String
         do throws(SystemError) {
-            guard
-                let text = try AtomicFile.read(
-                    fileName(backup), below: directory, limit: StateLines.maximumLength)
-            else { return .nothing }
+            guard let text = try AtomicFile.read(path, limit: StateLines.maximumLength) else { return .nothing }
             do throws(DamagedState) { return .state(try RunState(text: text)) } catch { reason = error.reason }
         } catch {
             // Too long, no text, no regular file, a link: not ours. Anything else is the disk's trouble.
             guard [EFBIG, EILSEQ, EINVAL, ELOOP].contains(error.code) else { throw error }
             reason = error.reason
         }
-        let aside = "\(fileName(backup)).damaged"
-        let number = directory.number
-        try retryingInterrupts("set aside the damaged \(self.directory)/\(fileName(backup))") {
-            renameat(number, fileName(backup), number, aside)
-        }
-        return .setAside(as: "\(self.directory)/\(aside)", because: reason)
+        let aside = path + ".damaged"
+        try retryingInterrupts("set aside the damaged \(path)") { rename(path, aside) }
+        return .setAside(as: aside, because: reason)
     }
 
     /// Writes the state of `backup`; it is on the disk when this returns.
@@ -59,7 +47,7 @@ public nonisolated struct RunStateStore: Sendable {
     /// that the state is whole at every instant without another wait for the disk. Where the file tells of something
     /// else, for it could not be written, nothing is noted.
     public func markRecorded(_ state: RunState, of backup: BackupName) throws(SystemError) {
-        let path = "\(directory)/\(fileName(backup))"
+        let path = path(of: backup)
         let file: Descriptor
         do throws(SystemError) {
             file = try Descriptor.open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK)
@@ -78,23 +66,19 @@ public nonisolated struct RunStateStore: Sendable {
 
     /// The state of `backup` as it is, for those who only want to see; nil where there is none to be read.
     public func peek(_ backup: BackupName) -> RunState? {
-        guard let directory = try? Descriptor.open(directory, O_RDONLY | O_DIRECTORY),
-            let text = try? AtomicFile.read(fileName(backup), below: directory, limit: StateLines.maximumLength)
-        else { return nil }
+        guard let text = try? AtomicFile.read(path(of: backup), limit: StateLines.maximumLength) else { return nil }
         return try? RunState(text: text)
     }
 
     /// Takes the state of `backup` away.
-    public func forget(_ backup: BackupName) { unlink("\(directory)/\(fileName(backup))") }
+    public func forget(_ backup: BackupName) { unlink(path(of: backup)) }
 
     /// The backups that have a state.
     public func backups() -> [BackupName] {
-        DirectoryEntries.names(in: directory).compactMap { name in
-            guard name.hasSuffix(Self.suffix) else { return nil }
-            return try? BackupName(String(name.dropLast(Self.suffix.count)))
-        }
+        DirectoryEntries.stems(in: directory, endingIn: Self.suffix).compactMap { try? BackupName($0) }
     }
 
-    private static let suffix = ".run"
-    private func fileName(_ backup: BackupName) -> String { backup.text + Self.suffix }
+    private static let suffix: StaticString = ".run"
+    private func fileName(_ backup: BackupName) -> String { "\(backup.text)\(Self.suffix)" }
+    private func path(of backup: BackupName) -> String { "\(directory)/\(fileName(backup))" }
 }

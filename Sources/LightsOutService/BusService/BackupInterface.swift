@@ -16,8 +16,8 @@ extension BusConnection {
         func property(
             _ name: String, _ signature: String, _ write: @escaping (BackupView, BusMessage) throws(BusError) -> Void
         ) -> BusInterface.Member {
-            .property(name, signature) { [unowned daemon] (path, message) throws(BusError) in
-                guard let backup = Self.backup(at: path), let view = daemon.view(of: backup) else {
+            .property(name, signature) { [unowned self] (path, message) throws(BusError) in
+                guard let backup = Self.backup(at: path), let view = view(of: backup) else {
                     throw BusError(name: BusError.unknownObject, message: "there is no such backup")
                 }
                 try write(view, message)

@@ -26,6 +26,10 @@ final class BusConnection {
     /// How each backup stood when listeners were last told.
     private var told: [BackupName: BackupView] = [:]
     private var teller: EventSource?
+    /// Whether anybody can have read how things stand: not before the answer to the request for our name.
+    private var hasListeners = false
+    /// The backup whose change is being told, so that its properties are of one look.
+    private var beingTold: (backup: BackupName, view: BackupView)?
 
     /// Connects, offers the objects and asks for the name, in this order: who sees the name finds the objects. Nothing
     /// waits for the bus; what is called before it has answered is sent when it has.
@@ -49,6 +53,7 @@ final class BusConnection {
         ]
         nameRequest = try bus.requestNameAsync(Self.name) { [unowned self, unowned daemon] answer in
             nameRequest = nil
+            hasListeners = true
             daemon.nameWasAnswered(answer)
         }
     }
@@ -81,13 +86,21 @@ final class BusConnection {
     private func tellChanges() {
         teller = nil
         for backup in changed {
-            // A reload looks at every backup, and changes few.
-            guard let view = daemon.view(of: backup), told.updateValue(view, forKey: backup) != view,
+            // A reload looks at every backup, and changes few. At the start all are new, and there is nobody to tell.
+            guard let view = daemon.view(of: backup), told.updateValue(view, forKey: backup) != view, hasListeners,
                 let path = Self.path(of: backup)
             else { continue }
+            beingTold = (backup, view)
             try? bus.emitPropertiesChanged(path, Self.backupInterface, Self.changingProperties)
         }
+        beingTold = nil
         changed = []
+    }
+
+    /// How `backup` stands; nil where there is no such backup.
+    func view(of backup: BackupName) -> BackupView? {
+        if let beingTold, beingTold.backup == backup { return beingTold.view }
+        return daemon.view(of: backup)
     }
 
     /// Tells listeners which backups came and went.

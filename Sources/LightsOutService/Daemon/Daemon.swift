@@ -74,7 +74,6 @@ public final class Daemon {
         tracker.onEvent = { [unowned self] event in handle(event) }
         requirements.onChange = { [unowned self] in recheckWaiting() }
         writer.onFailure = { [unowned self] error in error.map { complainOfDisk($0) } ?? tellOfDisk() }
-        leases.restore()
         let found = takeStock()
         // First the bus: what is due now is started now, or when the machine has booted.
         holdStartsWhileBooting()
@@ -110,15 +109,20 @@ public final class Daemon {
         }
     }
 
-    /// Sees what runs, and begins to watch. A runtime directory that cannot be watched leaves the schedule working.
+    /// Begins to watch the runs, and then sees what there is. A runtime directory that cannot be watched leaves the schedule
+    /// working.
     private func takeStock() -> [BackupName: (state: RunState, isRunning: Bool)] {
-        do throws(SystemError) { return try tracker.start() } catch {
+        var isWatching = true
+        do throws(SystemError) { try tracker.start() } catch {
+            isWatching = false
             log.write(
                 .notice(
                     "runs cannot be followed: \(error). Backups are started all the same, but how they end is not seen. Make \(directories.runtime) a directory that root can write",
                     priority: .error))
-            return [:]
         }
+        var stock = RunStock(directories, log: log)
+        leases.restore(&stock)
+        return isWatching ? tracker.takeIn(stock) : [:]
     }
 
     // MARK: The clock

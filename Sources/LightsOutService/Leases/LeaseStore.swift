@@ -44,6 +44,8 @@ nonisolated enum LeaseStore {
             }
         }
 
+        var isEmpty: Bool { numbers.isEmpty }
+
         /// Takes a part of `backup`, with the name that it has in the store.
         func take(_ part: Part, of backup: BackupName) -> (name: String, number: Int32)? {
             let wanted = "\(part.rawValue).\(backup)"

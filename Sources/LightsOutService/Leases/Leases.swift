@@ -183,20 +183,21 @@ final class Leases {
     // MARK: The daemon comes back
 
     /// Takes up what an earlier daemon left: before anybody else looks at what runs, who would take the runs for lost.
-    func restore() {
+    /// - Parameter stock: what there is; what becomes of it here is read again.
+    func restore(_ stock: inout RunStock) {
         let remains: LeaseStore.Remains
         do throws(SystemError) { remains = try LeaseStore.Remains() } catch {
             return log(.notice("reported backups cannot be taken up again: \(error)", priority: .error))
         }
         let boot = try? Identity.boot()
-        for backup in candidates() {
-            let noted = RunExclusion.look(at: backup, runtimeDirectory: daemon.directories.runtime).state
-            let state = PreviousRun(backup, store: store, noted: noted, log: daemon.log).read()
-            if let state, let reporter = state.reporter, case .running(boot, let pid) = state.phase {
+        for (backup, entry) in stock.entries {
+            if let state = entry.state, let reporter = state.reporter, case .running(boot, let pid) = state.phase {
                 restore(backup, state, reporter, pid, remains)
-            } else if let stored = remains.take(.exclusion, of: backup) {
+                stock.refresh(backup)
+            } else if !remains.isEmpty, let stored = remains.take(.exclusion, of: backup) {
                 // It had not begun yet, or had ended already.
                 settle(backup, RunExclusion(adopting: Descriptor(owning: stored.number)))
+                stock.refresh(backup)
             }
         }
         remains.dropRest()
@@ -207,12 +208,6 @@ final class Leases {
         if let state = previous.settle(as: outcome) { exclusion.note(state) }
         exclusion.release()
         for part in LeaseStore.Part.allCases { LeaseStore.drop(LeaseStore.name(part, of: backup)) }
-    }
-
-    /// Every backup that may have been reported when the daemon ended.
-    private func candidates() -> Set<BackupName> {
-        let noted = DirectoryEntries.names(in: daemon.directories.runtime).compactMap { RunExclusion.backup(ofFile: $0) }
-        return Set(noted).union(store.backups())
     }
 
     private func restore(

@@ -43,8 +43,8 @@ public final class RunTracker {
         store = RunStateStore(directory: directories.state)
     }
 
-    /// Begins to watch and tells what is there now: the last state of each backup, by name.
-    public func start() throws(SystemError) -> [BackupName: (state: RunState, isRunning: Bool)] {
+    /// Begins to watch. What is found of the runs after that misses nothing: ``takeIn(_:)``.
+    func start() throws(SystemError) {
         _ = try AtomicFile.openDirectory(runtimeDirectory, mode: 0o755)
         watch = try loop.onChange(of: runtimeDirectory, UInt32(IN_MODIFY | IN_CLOSE_WRITE | IN_ONLYDIR)) {
             [unowned self] change in
@@ -57,7 +57,29 @@ public final class RunTracker {
             for backup in backups { look(at: backup) }
         }
         secondLook?.disable()
-        return found()
+    }
+
+    /// Takes in what there was when the watch had begun. A run that a reboot cut off, or whose end the journal does not
+    /// have, is put in order before it counts.
+    /// - Returns: the last run of each backup that has one.
+    func takeIn(_ stock: RunStock) -> [BackupName: (state: RunState, isRunning: Bool)] {
+        var stock = stock
+        var found: [BackupName: (state: RunState, isRunning: Bool)] = [:]
+        for backup in stock.entries.filter({ $0.value.underWay == nil && $0.value.state?.isSettled == false }).keys {
+            settle(backup)
+            stock.refresh(backup)
+        }
+        found.reserveCapacity(stock.entries.count)
+        for (backup, entry) in stock.entries {
+            if let state = entry.underWay {
+                found[backup] = (state, true)
+                running[backup] = state.run
+            } else if let state = entry.state {
+                found[backup] = (state, false)
+                lastTold[backup] = state.run
+            }
+        }
+        return found
     }
 
     /// Whether a run of `backup` is under way, as far as was seen.
@@ -130,7 +152,7 @@ public final class RunTracker {
     }
 
     private func lookAtAll() {
-        for file in DirectoryEntries.names(in: runtimeDirectory) { look(file) }
+        for backup in RunExclusion.backups(inRuntimeDirectory: runtimeDirectory) { look(at: backup) }
     }
 
     /// The runner is gone and left no result. Its unit's `ExecStopPost=` records the end within moments; a run that
@@ -156,39 +178,13 @@ public final class RunTracker {
             // Somebody runs it, or settles it: that one's events follow.
         }
     }
-
-    /// The last run of every backup, from the durable states and the lock files, which are newer.
-    private func found() -> [BackupName: (state: RunState, isRunning: Bool)] {
-        var found: [BackupName: (state: RunState, isRunning: Bool)] = [:]
-        for backup in store.backups() {
-            let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
-            if look.isHeld, let state = look.state, case .running = state.phase {
-                found[backup] = (state, true)
-                running[backup] = state.run
-                continue
-            }
-            // A run that a reboot cut off, or whose end the journal does not have, is put in order before it counts.
-            settle(backup)
-            let previous = PreviousRun(backup, store: store, noted: look.state, log: log)
-            if let state = previous.read() {
-                found[backup] = (state, false)
-                lastTold[backup] = state.run
-            }
-        }
-        for file in DirectoryEntries.names(in: runtimeDirectory) {
-            guard let backup = RunExclusion.backup(ofFile: file), found[backup] == nil else { continue }
-            let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
-            guard let state = look.state else { continue }
-            let isRunning = look.isHeld && state.isRunning
-            found[backup] = (state, isRunning)
-            if isRunning { running[backup] = state.run } else { lastTold[backup] = state.run }
-        }
-        return found
-    }
 }
 
 extension RunState {
     nonisolated var isRunning: Bool { if case .running = phase { true } else { false } }
+
+    /// Whether it has ended, and the journal has the record of it.
+    nonisolated var isSettled: Bool { if case .ended(_, _, recorded: true) = phase { true } else { false } }
 
     /// The outcome of a run that has ended.
     nonisolated var outcome: Outcome? { if case .ended(let outcome, _, _) = phase { outcome } else { nil } }

@@ -6,7 +6,7 @@ import Systemd
 /// (`/var/lib/lightsout/pause`). The daemon alone writes them.
 struct ScheduleMemoryStore {
     private let path: String
-    private static let suffix = ".schedule"
+    private static let suffix: StaticString = ".schedule"
     private static let pauseFile = "pause"
 
     init(directory: String) { path = directory }
@@ -22,19 +22,17 @@ struct ScheduleMemoryStore {
     func read() throws(SystemError) -> Contents {
         var contents = Contents()
         let directory = try AtomicFile.openDirectory(path, mode: 0o755)
-        for name in DirectoryEntries.names(in: path) {
-            if name.hasSuffix(Self.suffix), let backup = try? BackupName(String(name.dropLast(Self.suffix.count))) {
-                contents.memories[backup] = read(name, directory, &contents.damaged) { (text) throws(DamagedState) in
-                    try ScheduleMemory(text: text)
-                }
-            } else if name == Self.pauseFile {
-                contents.pausedUntil = read(name, directory, &contents.damaged) { (text) throws(DamagedState) in
-                    var lines = try StateLines(text)
-                    let until = try lines.required("paused_until") { Int64($0) }
-                    try lines.expectNothingMore()
-                    return Timestamp(microseconds: until)
-                }
+        for stem in DirectoryEntries.stems(in: path, endingIn: Self.suffix) {
+            guard let backup = try? BackupName(stem) else { continue }
+            contents.memories[backup] = read(fileName(backup), directory, &contents.damaged) { (text) throws(DamagedState) in
+                try ScheduleMemory(text: text)
             }
+        }
+        contents.pausedUntil = read(Self.pauseFile, directory, &contents.damaged) { (text) throws(DamagedState) in
+            var lines = try StateLines(text)
+            let until = try lines.required("paused_until") { Int64($0) }
+            try lines.expectNothingMore()
+            return Timestamp(microseconds: until)
         }
         return contents
     }
@@ -63,13 +61,13 @@ struct ScheduleMemoryStore {
         let together = memories.count > 4
         for (backup, memory) in memories {
             try AtomicFile.write(
-                memory.text, to: backup.text + Self.suffix, below: directory, mode: 0o644, durable: !together)
+                memory.text, to: fileName(backup), below: directory, mode: 0o644, durable: !together)
         }
         if together { try AtomicFile.synchronise(directory) }
     }
 
     /// Removes what is remembered of a backup that is no more.
-    func forget(_ backup: BackupName) { unlink("\(path)/\(backup.text)\(Self.suffix)") }
+    func forget(_ backup: BackupName) { unlink("\(path)/\(fileName(backup))") }
 
     /// Writes down until when everything is paused; nil for no pause.
     func writePause(until end: Timestamp?) throws(SystemError) {
@@ -81,4 +79,6 @@ struct ScheduleMemoryStore {
         try AtomicFile.write(
             "paused_until=\(end.microseconds)\n", to: Self.pauseFile, below: directory, mode: 0o644, durable: true)
     }
+
+    private func fileName(_ backup: BackupName) -> String { "\(backup.text)\(Self.suffix)" }
 }

@@ -55,7 +55,7 @@ nonisolated extension ScheduleMemory {
         }
         if let attempt = try lines.optional("owed", Attempt.init(words:)) {
             let at = try lines.required("owed_at", Timestamp.init(words:))
-            let why = try lines.optional("owed_why") { $0 } ?? ""
+            let why = try lines.optional("owed_why") { String($0) } ?? ""
             let cause: Owed.Cause = try lines.required("owed_cause") { word in
                 switch word {
                 case "retry": .retry
@@ -74,10 +74,10 @@ nonisolated extension ScheduleMemory {
 nonisolated extension ScheduleMemory.Attempt {
     fileprivate var words: String { "\(elapse.microseconds) \(covers) \(trigger.rawValue) \(number) \(timesCutOff)" }
 
-    fileprivate init?(words: String) {
-        let parts = words.split(separator: " ").map { String($0) }
+    fileprivate init?(words: Substring) {
+        let parts = words.split(separator: " ")
         guard parts.count == 5, let elapse = Timestamp(words: parts[0]), let covers = Int(parts[1]), covers > 0,
-            let trigger = Trigger(rawValue: parts[2]), let number = Int(parts[3]), number > 0,
+            let trigger = Trigger(rawValue: String(parts[2])), let number = Int(parts[3]), number > 0,
             let timesCutOff = Int(parts[4]), timesCutOff >= 0
         else { return nil }
         self.init(elapse: elapse, covers: covers, trigger: trigger, number: number, timesCutOff: timesCutOff)
@@ -85,14 +85,14 @@ nonisolated extension ScheduleMemory.Attempt {
 }
 
 nonisolated extension Timestamp {
-    fileprivate init?(words: String) {
+    fileprivate init?(words: Substring) {
         guard let microseconds = Int64(words) else { return nil }
         self.init(microseconds: microseconds)
     }
 }
 
 nonisolated extension HandledElapses {
-    fileprivate static func spans(words: String) -> [Span]? {
+    fileprivate static func spans(words: Substring) -> [Span]? {
         var spans: [Span] = []
         for word in words.split(separator: ",") {
             // A time before 1970 begins with a sign of its own.

@@ -37,10 +37,10 @@ nonisolated extension SleepMemory {
         var lines = try StateLines(text)
         try lines.expectVersion("1")
         self.init(boot: try lines.required("boot", String.init(escaped:)))
-        if let kind = try lines.optional("request", SleepKind.init(rawValue:)) {
+        if let kind = try lines.optional("request", { SleepKind(rawValue: String($0)) }) {
             request = Request(kind: kind, by: try lines.required("request_by", String.init(escaped:)))
         }
-        if let kind = try lines.optional("asleep", SleepKind.init(rawValue:)) {
+        if let kind = try lines.optional("asleep", { SleepKind(rawValue: String($0)) }) {
             asleep = Asleep(
                 kind: kind, began: try lines.required("asleep_began", TimeSpan.init(words:)),
                 alarm: try lines.optional("asleep_alarm", TimeSpan.init(words:)),
@@ -49,7 +49,7 @@ nonisolated extension SleepMemory {
                 isOurs: try lines.required("asleep_ours") { $0 == "1" ? true : $0 == "0" ? false : nil },
                 sessions: try lines.required("asleep_sessions", UserSession.list(words:)))
         }
-        if let kind = try lines.optional("woken", SleepKind.init(rawValue:)) {
+        if let kind = try lines.optional("woken", { SleepKind(rawValue: String($0)) }) {
             woken = Woken(
                 kind: kind, pending: try lines.required("woken_pending", Set.init(words:)),
                 ended: try lines.required("woken_ended", Set.init(words:)),
@@ -63,14 +63,14 @@ nonisolated extension SleepMemory {
 // MARK: - Words of a line
 
 nonisolated extension TimeSpan {
-    fileprivate init?(words: String) {
+    fileprivate init?(words: Substring) {
         guard let microseconds = UInt64(words) else { return nil }
         self.init(microseconds: microseconds)
     }
 }
 
 nonisolated extension Timestamp {
-    fileprivate init?(words: String) {
+    fileprivate init?(words: Substring) {
         guard let microseconds = Int64(words) else { return nil }
         self.init(microseconds: microseconds)
     }
@@ -79,7 +79,7 @@ nonisolated extension Timestamp {
 nonisolated extension Set<BackupName> {
     fileprivate var words: String { map(\.text).sorted().joined(separator: " ") }
 
-    fileprivate init?(words: String) {
+    fileprivate init?(words: Substring) {
         var names: Set<BackupName> = []
         for word in words.split(separator: " ") {
             guard let name = try? BackupName(String(word)) else { return nil }
@@ -101,10 +101,10 @@ nonisolated extension [UserSession] {
 }
 
 nonisolated extension UserSession {
-    fileprivate static func list(words: String) -> [UserSession]? {
+    fileprivate static func list(words: Substring) -> [UserSession]? {
         var sessions: [UserSession] = []
         for word in words.split(separator: " ") {
-            let parts = word.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+            let parts = word.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 4 || parts.count == 5, let id = String(escaped: parts[0]),
                 let user = String(escaped: parts[1]), ["idle", "busy"].contains(parts[2]), let mark = UInt64(parts[3])
             else { return nil }
@@ -135,7 +135,7 @@ nonisolated extension String {
         return text
     }
 
-    fileprivate init?(escaped: String) {
+    fileprivate init?(escaped: Substring) {
         var bytes: [UInt8] = []
         var rest = Array(escaped.utf8)[...]
         while let byte = rest.popFirst() {

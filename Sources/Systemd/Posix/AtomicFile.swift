@@ -35,9 +35,22 @@ public nonisolated enum AtomicFile {
     public static func read(
         _ name: String, below directory: borrowing Descriptor, limit: Int
     ) throws(SystemError) -> String? {
+        let number = directory.number
+        return try read(name, limit: limit) { flags in openat(number, name, flags) }
+    }
+
+    /// The same of the file `path`; nil also where its directory does not exist.
+    public static func read(_ path: String, limit: Int) throws(SystemError) -> String? {
+        try read(path, limit: limit) { flags in open(path, flags) }
+    }
+
+    private static func read(
+        _ name: String, limit: Int, _ open: (_ flags: Int32) -> Int32
+    ) throws(SystemError) -> String? {
         let file: Descriptor
         do throws(SystemError) {
-            file = try Descriptor.open(name, below: directory, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+            file = Descriptor(owning: try retryingInterrupts("open \(name)") { open(flags) })
         } catch {
             if error.code == ENOENT { return nil }
             throw error
@@ -45,8 +58,9 @@ public nonisolated enum AtomicFile {
         guard try file.status().st_mode & S_IFMT == S_IFREG else {
             throw SystemError(code: EINVAL, operation: "read \(name), which is no regular file")
         }
-        let bytes = try file.readAll(limit: limit + 1)
-        guard bytes.count <= limit else { throw SystemError(code: EFBIG, operation: "read \(name)") }
+        guard let bytes = try file.readSmallFile(limit: limit) else {
+            throw SystemError(code: EFBIG, operation: "read \(name)")
+        }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw SystemError(code: EILSEQ, operation: "read \(name)")
         }

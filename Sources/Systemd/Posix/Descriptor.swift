@@ -47,19 +47,34 @@ public nonisolated struct Descriptor: ~Copyable, Sendable {
     /// Reads at most `limit` bytes from here to the end.
     public func readAll(limit: Int) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
-        let size = 4096
         while bytes.count < limit {
-            let wanted = min(max(size, bytes.count), limit - bytes.count)
-            let filled = bytes.count
-            bytes.append(contentsOf: repeatElement(0, count: wanted))
-            let got = try bytes.withUnsafeMutableBufferPointer { (buffer) throws(SystemError) in
-                try retryingInterrupts("read a file") {
-                    read(number, buffer.baseAddress?.advanced(by: filled), wanted)
-                }
-            }
-            bytes.removeLast(wanted - got)
-            if got == 0 { break }
+            let part = try readPart(limit: min(max(Self.firstPart, bytes.count), limit - bytes.count))
+            if part.isEmpty { break }
+            if bytes.isEmpty { bytes = part } else { bytes += part }
         }
+        return bytes
+    }
+
+    /// Reads a regular file of at most `limit` bytes in one call, and says nothing of a longer one but that it is longer.
+    /// - Returns: nil where there are more than `limit` bytes.
+    ///
+    /// A read of a regular file returns less than was asked for at its end only (read(2)), so that the second call, which
+    /// elsewhere tells the end, is not needed.
+    public func readSmallFile(limit: Int) throws(SystemError) -> [UInt8]? {
+        let bytes = try readPart(limit: limit + 1)
+        return bytes.count <= limit ? bytes : nil
+    }
+
+    private static let firstPart = 4096
+
+    private func readPart(limit: Int) throws(SystemError) -> [UInt8] {
+        var failure: SystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, filled in
+            do throws(SystemError) {
+                filled = try retryingInterrupts("read a file") { read(number, buffer.baseAddress, limit) }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
         return bytes
     }
 

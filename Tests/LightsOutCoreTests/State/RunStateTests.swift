@@ -94,6 +94,12 @@ struct RunStateTests {
         #expect(throws: DamagedState.self) { try RunState(text: state.text + "no assignment\n") }
     }
 
+    @Test(arguments: states)
+    func `the order of the lines says nothing`(state: RunState) throws {
+        let lines = state.text.split(separator: "\n").reversed()
+        #expect(try RunState(text: lines.joined(separator: "\n\n") + "\n") == state)
+    }
+
     @Test func `flipped bytes are damage or another whole state, and never a crash`() {
         var generator = SeededGenerator(seed: SeededGenerator.seed)
         for _ in 0..<20_000 {
@@ -118,6 +124,7 @@ struct RunStateTests {
         ("", "it does not end with a line"), ("version=1", "it does not end with a line"),
         ("version=2\n", #"version cannot be "2""#), ("a\n", #"a line is no key=value: "a""#),
         ("version=1\nversion=1\n", #""version" is there twice"#), ("version=1\n", "run is missing"),
+        ((0...100).map { "key\($0)=\n" }.joined(), "it has too many lines"),
     ])
     func `it is said what is wrong`(text: String, reason: String) {
         #expect { try RunState(text: text) } throws: { ($0 as? DamagedState)?.reason == reason }

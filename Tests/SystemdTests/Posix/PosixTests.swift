@@ -51,6 +51,25 @@ struct AtomicFileTests {
         #expect(code { _ = try AtomicFile.read("link", below: below, limit: 10) } == ELOOP)
     }
 
+    @Test func `a file by its path is read like one below a directory`() throws {
+        let below = try Descriptor.open(directory.path, O_RDONLY | O_DIRECTORY)
+        try AtomicFile.write("12345", to: "file", below: below, mode: 0o600, durable: false)
+        #expect(try AtomicFile.read(directory.path + "/file", limit: 5) == "12345")
+        #expect(try AtomicFile.read(directory.path + "/missing", limit: 5) == nil)
+        #expect(try AtomicFile.read(directory.path + "/missing/file", limit: 5) == nil)
+        #expect(code { _ = try AtomicFile.read(directory.path + "/file", limit: 4) } == EFBIG)
+        #expect(code { _ = try AtomicFile.read(directory.path, limit: 5) } == EINVAL)
+    }
+
+    @Test func `names are told apart by their endings, which they lose`() throws {
+        let below = try Descriptor.open(directory.path, O_RDONLY | O_DIRECTORY)
+        for name in ["server.run", "a.run.run", ".run", "run", "server.run.damaged", "é.run"] {
+            try AtomicFile.write("", to: name, below: below, mode: 0o600, durable: false)
+        }
+        #expect(Set(DirectoryEntries.stems(in: directory.path, endingIn: ".run")) == ["server", "a.run", "é"])
+        #expect(DirectoryEntries.stems(in: directory.path + "/missing", endingIn: ".run") == [])
+    }
+
     @Test func `a write that fails leaves the old file, and no new one`() throws {
         let below = try Descriptor.open(directory.path, O_RDONLY | O_DIRECTORY)
         mkdir(directory.path + "/taken", 0o700)
