@@ -46,6 +46,32 @@ extension WholeSystem {
             }
         }
 
+        @Test func `a start that the daemon did not live to see become a run is not asked for again`() throws {
+            try DaemonWorld.with(
+                "max_parallel: 1\nbackups: {quick: {schedule: '@+3s'}}",
+                scripts: ["quick": ":", "long": Self.waits]
+            ) { world throws in
+                // systemd takes its time between the daemon's call and the runner, and has this job while the daemon comes back.
+                try world.machine.write(
+                    "/run/systemd/system/lightsout-backup@quick.service.d/slow.conf",
+                    "[Service]\nExecStartPre=/bin/sh -c ': >/run/test/asked; sleep 5'\n")
+                try world.machine.sh("systemctl daemon-reload")
+                let hurry = "rm -rf /run/systemd/system/lightsout-backup@quick.service.d; systemctl daemon-reload"
+                defer { _ = try? world.machine.run(hurry) }
+                try world.machine.eventually("systemd was asked") { try world.machine.exists("/run/test/asked") }
+                // What would be asked for again has to wait for this one, and the run that was asked for is over by then.
+                try world.machine.sh("systemctl start --no-block lightsout-backup@long")
+                try awaitBegin(world)
+                try world.kill9()
+                try world.awaitEvents(of: "quick", Self.once)
+                try world.machine.sh("\(hurry); : >/run/test/go-on")
+                try world.awaitEvents(of: "long", ["started manual", "finished success"])
+                try world.machine.sh("sleep 1")
+                #expect(try world.events(of: "quick") == Self.once)
+                try world.awaitState("idle", of: "quick")
+            }
+        }
+
         @Test func `a run that ends while the daemon is down is seen when it is back`() throws {
             try during { world throws in
                 try world.machine.sh("systemctl stop lightsoutd; : >/run/test/go-on")

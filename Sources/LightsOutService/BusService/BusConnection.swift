@@ -39,7 +39,7 @@ final class BusConnection {
             bus = try Bus.system()
             try bus.attach(to: daemon.loop)
         } catch { throw BusError(error) }
-        units = try BackupUnits(bus) { [unowned daemon] error in daemon.systemdIsMute(error) }
+        units = try BackupUnits(bus, daemon.loop) { [unowned daemon] error in daemon.systemdIsMute(error) }
         authorization = Authorization(bus)
         holds = Holds(bus: bus, loop: daemon.loop)
         slots.append(try bus.onDisconnect { [unowned daemon] in daemon.busWasLost() })

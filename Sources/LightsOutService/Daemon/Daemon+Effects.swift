@@ -34,6 +34,7 @@ extension Daemon {
                     if let refusal = start(name, attempt) {
                         answers.append { [unowned self] in scheduler.startRefused(name, refusal, now: now) }
                     }
+                case .findStart(let name): findStart(of: name)
                 case .checkRequirements(let name):
                     answers.append { [unowned self] in checkRequirements(of: name) }
                 case .recordMissed(let name, let elapses, let why): recordMissed(name, elapses, why)
@@ -81,12 +82,14 @@ extension Daemon {
             log.write(.notice("why it runs cannot be passed on: \(error)", backup: name, priority: .warning))
         }
         starting.insert(name)
-        ask(units, toStart: name)
+        units.start(name) { [unowned self] end in startIsOver(name, end) }
         return nil
     }
 
-    private func ask(_ units: BackupUnits, toStart name: BackupName) {
-        units.start(name) { [unowned self] end in startIsOver(name, end) }
+    /// Finds out what became of a start that systemd may have been asked for; without the bus, when it is back.
+    private func findStart(of name: BackupName) {
+        starting.insert(name)
+        bus?.units.findStart(of: name) { [unowned self] end in startIsOver(name, end) }
     }
 
     private func startIsOver(_ name: BackupName, _ end: BackupUnits.StartEnd) {
@@ -100,26 +103,20 @@ extension Daemon {
         }
         guard starting.remove(name) != nil else { return }
         TriggerNote(runtimeDirectory: directories.runtime).withdraw(for: name)
-        let why: String =
-            switch end {
-            case .refused(let reason): reason
-            case .over: "its unit ended before it ran, see: systemctl status \(name.unit)"
-            }
+        let why: String
+        switch end {
+        case .unheard: return carryOut(scheduler.startRefused(name, .unheard, now: now))
+        case .refused(let reason): why = reason
+        case .over: why = "its unit ended before it ran, see: systemctl status \(name.unit)"
+        }
         log.write(.notice("it could not be started: \(why)", backup: name, priority: .error))
         carryOut(scheduler.startRefused(name, .failed(why), now: now))
     }
 
     private static let secondLook = TimeSpan.seconds(2)
 
-    /// The bus was lost, and with it the answers to what was asked on it. Who has not been seen to run is asked for
-    /// again; where systemd is about to start it, that joins the start under way.
-    func askAgainForStarts() {
-        guard let units = bus?.units else { return }
-        for name in starting {
-            tracker.look(at: name)
-            if starting.contains(name) { ask(units, toStart: name) }
-        }
-    }
+    /// The bus was lost, and with it the answers to what was asked on it.
+    func findStarts() { for name in starting { findStart(of: name) } }
 
     // MARK: Requirements
 

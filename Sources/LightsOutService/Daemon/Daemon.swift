@@ -192,7 +192,7 @@ public final class Daemon {
             leases.connected(to: connection.bus)
             boot?.ask(connection.bus)
             reconnectDelay = 0
-            askAgainForStarts()
+            findStarts()
             sleep.connected(to: connection.bus)
         } catch {
             if reconnectDelay == 0 {

@@ -85,22 +85,34 @@ nonisolated extension Scheduler {
                 guard let observed, let run = observed.run else { return false }
                 return !observed.isManual && run != underWay.previousRun
             } ?? false
-        if let underWay = before.underWay, !began {
-            // The daemon ended between writing down the start and asking for it.
-            entries[slot].memory.underWay = nil
-            var attempt = underWay.attempt
-            let due = attempt.elapse + entries[slot].plan.delay
-            if attempt.trigger == .schedule, now.since(due) > settings.lateTolerance { attempt.trigger = .catchUp }
-            entries[slot].memory.owed = ScheduleMemory.Owed(
-                attempt: attempt, at: min(due, now), cause: .notStarted("lightsoutd ended before it asked for it"))
-        }
+        // What is found is not the run that was about to be asked for.
+        if !began { entries[slot].memory.underWay = nil }
         switch observed?.outcome {
         case .running(let since): setPhase(of: slot, .running(since: since))
         case .ended(let result, let end): settle(slot, ended: RunEnd(result: result, at: end), now: now)
         case .cutOff(let end): settle(slot, ended: RunEnd(result: .aborted, at: end, wasCutOff: true), now: now)
         case nil: break
         }
+        if let underWay = before.underWay, !began {
+            // The daemon ended between writing down the start and seeing the run.
+            if entries[slot].phase.runningSince == nil {
+                entries[slot].memory.underWay = underWay
+                setPhase(of: slot, .starting(at: now))
+                effects.append(.findStart(entries[slot].plan.name))
+            } else {
+                // A start that was asked for has been refused by now, for the run that a person began.
+                entries[slot].memory.owed = owed(slot, underWay.attempt, now: now)
+            }
+        }
         return entries[slot].memory != before
+    }
+
+    /// What is owed for a start that was to be asked for and was not.
+    private func owed(_ slot: Int, _ asked: ScheduleMemory.Attempt, now: Timestamp) -> ScheduleMemory.Owed {
+        var attempt = asked
+        let due = attempt.elapse + entries[slot].plan.delay
+        if attempt.trigger == .schedule, now.since(due) > settings.lateTolerance { attempt.trigger = .catchUp }
+        return ScheduleMemory.Owed(attempt: attempt, at: min(due, now), cause: .notStarted("it had not been asked"))
     }
 
     /// Puts an owed start back in its place.
@@ -240,7 +252,7 @@ nonisolated extension Scheduler {
 
     /// The start that was asked for became no run.
     public mutating func startRefused(_ name: BackupName, _ refusal: Refusal, now: Timestamp) -> [SchedulerEffect] {
-        begin(now)
+        begin(now, lateness: refusal == .unheard ? .notRunning : .unexplained)
         guard let slot = slots[name], let underWay = entries[slot].memory.underWay else { return finish(now) }
         let attempt = underWay.attempt
         let since = entries[slot].phase.runningSince ?? now
@@ -251,6 +263,10 @@ nonisolated extension Scheduler {
             if attempt.isFirst { record(slot, attempt.elapses, why: .duringRun(since: since)) }
         case .failed(let why):
             owe(slot, attempt, at: now + settings.startRetryDelay, cause: .notStarted(why))
+        case .unheard:
+            entries[slot].memory.owed = owed(slot, attempt, now: now)
+            takeUpOwed(slot, now: now)
+            if isPaused(slot) { withdraw(slot) }
         }
         persist(slot)
         if !entries[slot].isConfigured, entries[slot].phase == .idle { release(slot) }

@@ -54,6 +54,8 @@ nonisolated public struct Scheduler: Sendable {
         case alreadyRunning
         /// systemd's reason.
         case failed(String)
+        /// It never came to systemd, or its answer never came back: there is no run of it, and none will come.
+        case unheard
     }
 
     /// What a backup is doing.

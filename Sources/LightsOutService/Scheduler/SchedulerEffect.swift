@@ -12,6 +12,9 @@ nonisolated public enum SchedulerEffect: Hashable, Sendable {
     case forget(BackupName)
     /// Ask systemd to start the backup's unit. Answer by `runStarted` or `startRefused`.
     case start(BackupName, ScheduleMemory.Attempt)
+    /// A daemon that is no more was about to ask for the start, and may have done so: find out what came of it. Answer by
+    /// `runStarted`, `runEnded` or `startRefused`.
+    case findStart(BackupName)
     /// See whether what the backup requires is there. Answer by `requirementsMet`, `requirementsMissing` or
     /// `startWithheld`; after `requirementsMissing`, go on watching and say `requirementsMet` when it has come.
     case checkRequirements(BackupName)

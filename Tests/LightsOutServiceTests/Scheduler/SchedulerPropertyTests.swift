@@ -42,6 +42,8 @@ private struct Life {
     var begun: [World.Start] = []
     /// The starts that systemd has not answered.
     var asked: [World.Start] = []
+    /// Those of them that a daemon asked for which is no more: they become runs, and nobody is told.
+    var unheard: [World.Start] = []
     var latest = at(0)
 
     init(seed: UInt64, clockGoesBack: Bool) {
@@ -83,11 +85,15 @@ private struct Life {
         if isKilled { crash(after: .zero) }
     }
 
-    /// The daemon is gone for a while; what it had asked for begins all the same.
+    /// The daemon is gone for a while; what it had asked for begins all the same, before it is back or after that.
     mutating func crash(after time: TimeSpan) {
         crashes += 1
-        for start in asked { becomeRun(start) }
+        unheard += asked
         asked = []
+        world.finds = []
+        unheard.shuffle(using: &generator)
+        let begun = time == .zero ? Int.random(in: 0...unheard.count, using: &generator) : unheard.count
+        for start in unheard.prefix(begun) { beginUnheard(start) }
         let now = world.now + time
         world.now = now
         world.timer = nil
@@ -97,6 +103,27 @@ private struct Life {
         let known = world.starts.count
         world.carryOut(effects, starting: false)
         asked += world.starts[known...]
+    }
+
+    /// systemd starts what a daemon asked for that is no more; the one that is there sees the run, and perhaps only its end.
+    mutating func beginUnheard(_ start: World.Start, isSeen: Bool = false) {
+        unheard.removeAll { $0 == start }
+        guard becomeRun(start), isSeen, let run = world.runs[start.name]?.run else { return }
+        world.finds.removeAll { $0 == start.name }
+        if Bool.random(using: &generator) {
+            carryOut(world.scheduler.runStarted(start.name, run: run, now: world.now))
+        } else {
+            world.runs[start.name]?.outcome = .ended(.success, at: world.now)
+            carryOut(world.scheduler.runEnded(start.name, run: run, result: .success, now: world.now))
+        }
+    }
+
+    /// systemd says what it knows of a start that it may have been asked for: it has begun it by then, or never will.
+    mutating func find() {
+        guard let name = world.finds.randomElement(using: &generator) else { return }
+        if let start = unheard.first(where: { $0.name == name }) { return beginUnheard(start, isSeen: true) }
+        world.finds.removeAll { $0 == name }
+        carryOut(world.scheduler.startRefused(name, .unheard, now: world.now))
     }
 
     /// systemd starts a unit that is asked for, unless it runs.
@@ -110,13 +137,26 @@ private struct Life {
     }
 
     mutating func step() {
+        if let start = unheard.first {
+            // systemd does not take its time: nothing but these comes before it.
+            switch Int.random(in: 0..<6, using: &generator) {
+            case 0: answer()
+            case 1: endOne()
+            case 2: crash(after: .zero)
+            case 3: find()
+            default: beginUnheard(start, isSeen: true)
+            }
+            return
+        }
+        if Bool.random(using: &generator) { find() }
         switch Int.random(in: 0..<26, using: &generator) {
         case 0..<7: advance(by: .minutes(UInt64.random(in: 1...240, using: &generator)))
         case 7..<12: answer()
         case 12..<15: endOne()
         case 15:
             let manual = pick()
-            guard !runningNames.contains(manual) else { return }
+            // A person is slower than systemd's answer.
+            guard !runningNames.contains(manual), !world.finds.contains(manual) else { return }
             let run = RunIdentifier(high: 3, low: UInt64.random(in: 0 ... .max, using: &generator))
             world.runs[manual] = ObservedRun(run: run, isManual: true, outcome: .running(since: world.now))
             // What was asked for meets the manual run, and is refused.
@@ -184,6 +224,7 @@ private struct Life {
     private mutating func powerLoss() {
         for running in runningNames { world.runs[running]?.outcome = .cutOff(at: world.now) }
         asked = []
+        unheard = []
         crash(after: .minutes(UInt64.random(in: 1...900, using: &generator)))
     }
 
@@ -196,6 +237,8 @@ private struct Life {
                 carryOut(world.scheduler.requirementsMet(plan.name, now: world.now))
             }
             while !asked.isEmpty { answer() }
+            while !world.finds.isEmpty { find() }
+            while let start = unheard.first { beginUnheard(start, isSeen: true) }
             while !runningNames.isEmpty { endOne() }
             if !isAtRest { advance(by: .minutes(2)) }
             if isAtRest { return }
@@ -204,7 +247,7 @@ private struct Life {
     }
 
     private var isAtRest: Bool {
-        asked.isEmpty && runningNames.isEmpty && world.plans.allSatisfy { world.state($0.name) == .idle }
+        asked.isEmpty && unheard.isEmpty && world.finds.isEmpty && runningNames.isEmpty && world.plans.allSatisfy { world.state($0.name) == .idle }
     }
 
     /// The elapses that a run began for, or that were recorded: each as often as that happened.

@@ -511,6 +511,47 @@ struct `Crashes and power loss` {
         #expect(world.starts.map(\.attempt) == [.init(elapse: at(2, 30), trigger: .schedule)])
     }
 
+    @Test func `a start of which nobody knows whether it was asked for is looked for, and not asked for again where it is found`() {
+        for sees in ["the run", "its end"] {
+            var world = World([plan()])
+            world.now = at(2, 30)
+            world.carryOut(world.scheduler.tick(now: world.now), starting: false)
+            world.scheduler = Scheduler(settings: .init())
+            world.now = at(2, 30, 1)
+            world.carryOut(world.scheduler.load(world.plans, memories: world.memories, now: world.now), starting: false)
+            #expect(world.finds == [server] && world.starts.count == 1)
+            world.finds = []
+            // systemd, asked by the daemon before, begins it only now.
+            let run = RunIdentifier(high: 7, low: 7)
+            if sees == "the run" { world.carryOut(world.scheduler.runStarted(server, run: run, now: world.now)) }
+            world.carryOut(world.scheduler.runEnded(server, run: run, result: .success, now: world.now))
+            world.pass(to: at(23))
+            #expect(world.starts.count == 1, "\(sees)")
+            #expect(world.missed.isEmpty, "\(sees)")
+            #expect(world.state() == .idle, "\(sees)")
+        }
+    }
+
+    @Test func `a start that nobody was asked for is one of its kind: late, it follows catch_up; in a pause, it is not made up for`() {
+        for (catchUp, pauses, starts, why) in [
+            (true, false, 1, nil), (false, false, 0, MissedCause.late(.notRunning)), (true, true, 0, .paused),
+        ] {
+            var world = World([plan(catchUp: catchUp)])
+            world.now = at(2, 30)
+            let effects = world.scheduler.tick(now: world.now)
+            world.carryOut(effects, upTo: effects.firstIndex { if case .start = $0 { true } else { false } } ?? 0)
+            world.scheduler = Scheduler(settings: .init())
+            world.now = at(9)
+            world.carryOut(world.scheduler.load(world.plans, memories: world.memories, now: world.now), starting: false)
+            if pauses { world.carryOut(world.scheduler.pause(nil, now: world.now), starting: false) }
+            #expect(world.finds == [server])
+            world.finds = []
+            world.carryOut(world.scheduler.startRefused(server, .unheard, now: world.now))
+            #expect(world.starts.count == starts)
+            #expect(world.missed.map(\.why) == (why.map { [$0] } ?? []))
+        }
+    }
+
     @Test func `killed after asking, the daemon takes the run up and does not ask twice`() {
         var world = World([plan()])
         world.pass(to: at(2, 30))

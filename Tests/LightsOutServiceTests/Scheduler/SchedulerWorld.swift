@@ -54,6 +54,8 @@ struct World {
     var missed: [Missed] = []
     var stale: [BackupName] = []
     var checks: [BackupName] = []
+    /// Starts that are to be found out about.
+    var finds: [BackupName] = []
     var forgotten: [BackupName] = []
     private var runCount: UInt64 = 0
 
@@ -77,6 +79,7 @@ struct World {
     }
 
     /// Carries out the effects, or only the first so many of them, as where the daemon is killed in between.
+    /// - Parameter starting: whether systemd does at once what it is asked for; of a start before a crash it knows nothing.
     mutating func carryOut(_ effects: [SchedulerEffect], upTo limit: Int = .max, starting: Bool = true) {
         for effect in effects.prefix(limit) {
             switch effect {
@@ -88,6 +91,7 @@ struct World {
             case .start(let name, let attempt):
                 starts.append(Start(name: name, attempt: attempt, time: now))
                 if starting { begin(name, isManual: false) }
+            case .findStart(let name): finds.append(name)
             case .checkRequirements(let name): checks.append(name)
             case .recordMissed(let name, let elapses, let why):
                 missed.append(Missed(name: name, elapses: elapses, why: why))
@@ -97,6 +101,8 @@ struct World {
             case .armWake(let time): wakeTimer = time
             }
         }
+        guard starting else { return }
+        while let name = finds.popLast() { carryOut(scheduler.startRefused(name, .unheard, now: now)) }
     }
 
     private mutating func begin(_ name: BackupName, isManual: Bool) {
