@@ -164,6 +164,74 @@ extension WholeSystem {
             }
         }
 
+        @Test func `what a user asks of a polkit that does not answer costs the schedule none of its calls`() throws {
+            try DaemonWorld.with(
+                "backups: {one: {schedule: '@+5s'}}", scripts: ["one": "exit 0", "two": "exit 0"]
+            ) { world throws in
+                try world.machine.sh("busctl --quiet call org.freedesktop.PolicyKit1 / org.freedesktop.DBus.Peer Ping")
+                let polkit = try world.machine.property("MainPID", of: "polkit.service")
+                try world.machine.sh("kill -STOP \(polkit)")
+                defer { _ = try? world.machine.run("kill -CONT \(polkit)") }
+                try world.machine.write(
+                    "/run/test/flood",
+                    """
+                    import dbus, dbus.mainloop.glib, time
+                    connections = [dbus.SystemBus(private=True) for _ in range(3)]
+                    for connection in connections:
+                        for _ in range(100):
+                            message = dbus.lowlevel.MethodCallMessage(
+                                "org.lightsout1", "/org/lightsout1", "org.lightsout1.Manager", "StartBackup")
+                            message.append("one", signature="s")
+                            connection.send_message(message)
+                        connection.flush()
+                    time.sleep(20)
+                    """)
+                let flood = try world.machine.start("exec python3 /run/test/flood", as: "tester")
+                try world.machine.sh("sleep 1")
+                let isFlooding = flood.isRunning()
+                #expect(isFlooding)
+                #expect(try world.call("StartBackup s two").succeeded)
+                try world.awaitEvents(of: "two", ["started manual", "finished success"])
+                #expect(try world.call("Why").succeeded)
+                try world.awaitEvents(of: "one", ["started schedule", "finished success"])
+                #expect(try !world.messages().contains { $0.contains("pending replies") })
+            }
+        }
+
+        @Test func `of those who start one backup at once, one does, and the others hear of it`() throws {
+            try DaemonWorld.with("", scripts: ["long": DaemonScheduleTests.waits]) { world throws in
+                let ends = try world.machine.sh(
+                    "for i in 1 2 3 4 5; do (busctl call \(DaemonWorld.manager) StartBackup s long >/dev/null 2>&1; echo $?) & done; wait")
+                #expect(ends.split(separator: "\n").filter { $0 == "0" }.count == 1, "\(ends)")
+                try world.awaitState("running", of: "long")
+                try world.machine.sh(": >/run/test/go-on")
+                try world.awaitEvents(of: "long", ["started manual", "finished success"])
+                #expect(try world.call("StartBackup s long").succeeded)
+            }
+        }
+
+        @Test func `a run whose backup is no longer in the configuration is stopped like any other`() throws {
+            try DaemonWorld.with("", scripts: ["long": DaemonScheduleTests.waits]) { world throws in
+                try world.machine.sh("systemctl start --no-block lightsout-backup@long")
+                try world.awaitState("running", of: "long")
+                try world.machine.sh("rm /etc/lightsout/backup/long_backup; systemctl reload lightsoutd")
+                #expect(try world.call("StopBackup s long").succeeded)
+                try world.awaitEvents(of: "long", ["started manual", "finished aborted"])
+            }
+        }
+
+        @Test func `the last elapse is one of the schedule, and none before there was one`() throws {
+            try DaemonWorld.with(
+                "backups: {one: {schedule: '@+4s'}, never: {schedule: yearly}}", scripts: ["one": "exit 0", "never": "exit 0"]
+            ) { world throws in
+                #expect(try world.property("LastElapse", of: "one") == "t 0")
+                let due = try world.property("NextElapse", of: "one")
+                try world.awaitEvents(of: "one", ["started schedule", "finished success"])
+                #expect(try world.property("LastElapse", of: "one") == due)
+                #expect(try world.property("LastElapse", of: "never") == "t 0")
+            }
+        }
+
         @Test func `calls that make no sense are answered with an error`() throws {
             try DaemonWorld.with("") { world throws in
                 let pid = try world.pid

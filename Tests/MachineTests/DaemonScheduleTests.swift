@@ -197,6 +197,20 @@ extension WholeSystem {
             }
         }
 
+        @Test func `more backups due at once than a bus takes calls all begin on time`() throws {
+            let count = 200
+            let backups = (0..<count).map { "  b\($0): {script: /usr/bin/true}" }.joined(separator: "\n")
+            try DaemonWorld.with("defaults: {schedule: '@+4s'}\nbackups:\n\(backups)\n") { world throws in
+                func ends() throws -> [[String: String]] {
+                    try world.machine.journal("LIGHTSOUT_RESULT=success", after: world.cursor)
+                        .filter { $0["LIGHTSOUT_BACKUP"]?.wholeMatch(of: /b[0-9]+/) != nil }
+                }
+                try world.machine.eventually("all have run", within: 60) { try ends().count >= count }
+                #expect(try ends().count == count)
+                #expect(try !world.messages().contains { $0.contains("could not be started") })
+            }
+        }
+
         private func time() -> Int { Int(Glibc.time(nil)) }
     }
 }

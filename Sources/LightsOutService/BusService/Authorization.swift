@@ -16,7 +16,10 @@ final class Authorization {
     }
 
     private let bus: Bus
-    private var checks: [UInt64: BusSlot] = [:]
+    /// What the bus daemon was asked.
+    private var identifications: [UInt64: BusSlot] = [:]
+    /// What polkit was asked, and for whom.
+    private var questions: [UInt64: Question] = [:]
     private var next: UInt64 = 0
     /// Who is behind a unique name, which the bus gives to one connection ever.
     private var callers: [String: Caller] = [:]
@@ -29,11 +32,18 @@ final class Authorization {
         let then: (Caller) -> Void
     }
 
+    private struct Question {
+        let uid: UInt32
+        let call: BusSlot
+    }
+
     /// Calls of one connection that wait for its identification.
     private static let unidentifiedLimit = 64
-
-    /// Questions that are open at a time: a caller that asks and asks gets a refusal, not our memory.
-    private static let limit = 256
+    /// Connections that are being identified at a time: a caller that asks and asks gets a refusal, not our memory.
+    private static let identificationLimit = 256
+    /// Questions that polkit has not answered, for one user and for all. They last as long as a prompt that nobody answers, and
+    /// a bus takes 128 unanswered calls of a connection: what users ask must leave room for what the schedule asks.
+    private static let questionLimit = (ofUser: 8, ofAll: 48)
 
     init(_ bus: Bus) { self.bus = bus }
 
@@ -74,15 +84,18 @@ final class Authorization {
         if unidentified[sender] == nil, let caller = callers[sender] { return then(caller) }
         let waiting = Unidentified(call: call, mayBeSuperseded: mayBeSuperseded, then: then)
         if unidentified[sender] != nil { return queue(waiting, of: sender) }
-        ask(call) { [unowned self] (id, sender) throws(BusError) in
-            checks[id] = try bus.callAsync(.bus, "GetConnectionCredentials", timeout: 5_000_000) {
+        guard identifications.count < Self.identificationLimit, !sender.isEmpty else { return call.fail(Self.tooMany) }
+        next += 1
+        let id = next
+        do throws(BusError) {
+            identifications[id] = try bus.callAsync(.bus, "GetConnectionCredentials", timeout: 5_000_000) {
                 (message) throws(BusError) in try message.append(sender)
             } reply: { [unowned self] reply in
-                checks[id] = nil
+                identifications[id] = nil
                 identified(sender, Self.caller(in: reply))
             }
             unidentified[sender] = [waiting]
-        }
+        } catch { call.fail(error) }
     }
 
     private func queue(_ waiting: Unidentified, of sender: String) {
@@ -101,7 +114,7 @@ final class Authorization {
             return
         }
         // It is only worth keeping for a connection that calls again; which one that is nobody knows.
-        if callers.count >= Self.limit { callers = [:] }
+        if callers.count >= Self.identificationLimit { callers = [:] }
         callers[sender] = caller
         for one in waiting { one.then(caller) }
     }
@@ -124,23 +137,19 @@ final class Authorization {
     private static let tooMany = BusError(
         name: BusError.limitsExceeded, message: "too many questions about permissions are open. Try again later")
 
-    private func ask(
-        _ call: BusInterface.MethodCall, _ question: (UInt64, String) throws(BusError) -> Void
-    ) {
-        guard checks.count < Self.limit, let sender = call.message.sender else {
-            return call.fail(Self.tooMany)
-        }
-        next += 1
-        do throws(BusError) { try question(next, sender) } catch { call.fail(error) }
-    }
-
     private func askPolkit(
         _ call: BusInterface.MethodCall, _ action: Action, _ caller: Caller,
         _ permitted: @escaping (Caller) throws(BusError) -> Void
     ) {
-        ask(call) { [unowned self] (id, sender) throws(BusError) in
+        guard questions.count < Self.questionLimit.ofAll,
+            questions.values.count(where: { $0.uid == caller.uid }) < Self.questionLimit.ofUser,
+            let sender = call.message.sender
+        else { return call.fail(Self.tooMany) }
+        next += 1
+        let id = next
+        do throws(BusError) {
             // As long as polkit's own prompt may take a person.
-            checks[id] = try bus.callAsync(.polkit, "CheckAuthorization", timeout: 120_000_000) {
+            let question = try bus.callAsync(.polkit, "CheckAuthorization", timeout: 120_000_000) {
                 (message) throws(BusError) in
                 try message.container("r", "sa{sv}") { (message) throws(BusError) in
                     try message.append("system-bus-name")
@@ -156,7 +165,7 @@ final class Authorization {
                 try message.append(UInt32(call.message.allowsInteractiveAuthorization ? 1 : 0))
                 try message.append("")
             } reply: { [unowned self] reply in
-                checks[id] = nil
+                questions[id] = nil
                 switch reply {
                 case .success(let message):
                     let answer = try? message.readContainer("r", "bba{ss}") { (message) throws(BusError) in
@@ -181,7 +190,8 @@ final class Authorization {
                             message: "\(action.rawValue) is for root only while polkit does not answer (\(error))"))
                 }
             }
-        }
+            questions[id] = Question(uid: caller.uid, call: question)
+        } catch { call.fail(error) }
     }
 
     private static func finish(

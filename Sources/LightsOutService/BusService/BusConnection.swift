@@ -21,6 +21,8 @@ final class BusConnection {
     /// Calls to systemd that are under way for somebody else's call.
     var pending: [UInt64: BusSlot] = [:]
     private var nextPending: UInt64 = 0
+    /// Backups that systemd was asked to start for a caller and of which no run has come yet.
+    var startsForCallers: Set<BackupName> = []
     /// Backups whose change is to be told in the next turn of the loop, once.
     private var changed: Set<BackupName> = []
     /// How each backup stood when listeners were last told.

@@ -27,7 +27,7 @@ extension BusConnection {
                 },
                 .method("StopBackup", takes: "s", ["name"]) {
                     [unowned self, unowned daemon] (call) throws(BusError) in
-                    let name = try Self.knownBackup(try call.message.readString(), daemon)
+                    let name = try Self.shownBackup(try call.message.readString(), daemon)
                     authorization.check(call, .stop) { [unowned self, unowned daemon] (_) throws(BusError) in
                         try stop(name, daemon, call)
                     }
@@ -77,8 +77,13 @@ extension BusConnection {
                 name: BusError.alreadyRunning,
                 message: "\(name) is running already, since \(LocalTime.short(run.started.microseconds))")
         }
+        // systemd would join the two starts, and both callers would have the one run for theirs.
+        guard !daemon.starting.contains(name), startsForCallers.insert(name).inserted else {
+            throw BusError(name: BusError.alreadyRunning, message: "\(name) is being started already")
+        }
         var isAnswered = false
-        units.start(name) { end in
+        units.start(name) { [unowned self] end in
+            startsForCallers.remove(name)
             guard !isAnswered, case .refused(let why) = end else { return }
             isAnswered = true
             call.fail(BusError(name: BusError.failed, message: "systemd does not start \(name): \(why)"))
@@ -112,20 +117,28 @@ extension BusConnection {
 
     // MARK: Names from outside
 
+    /// A backup of the configuration.
     private static func knownBackup(_ text: String, _ daemon: Daemon) throws(BusError) -> BackupName {
+        try backup(text) { daemon.backups[$0] != nil }
+    }
+
+    /// One that has an object; it may be there by its run alone.
+    private static func shownBackup(_ text: String, _ daemon: Daemon) throws(BusError) -> BackupName {
+        try backup(text) { daemon.isShown($0) }
+    }
+
+    private static func backup(_ text: String, where exists: (BackupName) -> Bool) throws(BusError) -> BackupName {
         let name: BackupName
         do throws(InvalidBackupName) { name = try BackupName(text) } catch {
             throw BusError(name: BusError.invalidArguments, message: error.description)
         }
-        guard daemon.backups[name] != nil else {
+        guard exists(name) else {
             throw BusError(
-                name: noSuchBackupName,
+                name: BusError.noSuchBackup,
                 message: "there is no backup \(name): neither the configuration nor a script \(name)_backup says so. After a change: lightsout reload")
         }
         return name
     }
-
-    private static var noSuchBackupName: String { BusError.noSuchBackup }
 
     /// An empty text stands for all backups.
     private static func backupOrAll(_ text: String, _ daemon: Daemon) throws(BusError) -> BackupName? {

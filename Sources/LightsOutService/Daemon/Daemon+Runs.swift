@@ -21,7 +21,7 @@ extension Daemon {
     private func take(_ event: RunTracker.Event) {
         switch event {
         case .began(let name, let state):
-            starting.remove(name)
+            startHasRun(name)
             if let before = runs[name], before.ended != nil { endedRuns[name] = before }
             runs[name] = state
             requirements.forget(name)
@@ -29,7 +29,7 @@ extension Daemon {
         case .progressed(let name, let state):
             runs[name] = state
         case .ended(let name, let state):
-            starting.remove(name)
+            startHasRun(name)
             endedRuns[name] = nil
             runs[name] = state
             let outcome = state.outcome ?? Outcome(.unknown)
@@ -38,6 +38,12 @@ extension Daemon {
                     name, run: state.run, result: outcome.result,
                     stoppedOnRequest: outcome.reason == Outcome.Reason.stopped, now: now))
         }
+    }
+
+    /// Whatever was asked of systemd has become a run.
+    private func startHasRun(_ name: BackupName) {
+        starting.remove(name)
+        bus?.startsForCallers.remove(name)
     }
 
     // MARK: What is shown

@@ -68,6 +68,9 @@ nonisolated public struct HandledElapses: Hashable, Sendable {
         return indexOfSpan(at: now).map { max(spans[$0].last, counted) } ?? counted
     }
 
+    /// The last elapse that was handled; nil where none was since counting began.
+    var lastElapse: Timestamp? { spans.last?.last }
+
     /// Where `elapse` is handled: the end of its span, at which to look for the next one.
     func endOfSpan(containing elapse: Timestamp) -> Timestamp? { spans.first { $0.contains(elapse) }?.last }
 

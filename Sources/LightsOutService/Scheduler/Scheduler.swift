@@ -172,8 +172,8 @@ nonisolated extension Scheduler {
         /// Whether there was no success for `stale_after`.
         public let isStale: Bool
         public let lastSuccess: Timestamp?
-        /// The last elapse that was dealt with, or the instant that counting began at.
-        public let lastElapse: Timestamp
+        /// The last elapse that was dealt with; nil where there was none yet.
+        public let lastElapse: Timestamp?
     }
 
     /// How many backups there are.
@@ -186,7 +186,7 @@ nonisolated extension Scheduler {
         return Standing(
             state: state(of: entry, now: now), nextDue: entry.nextElapse.map { $0 + entry.plan.delay },
             isStale: staleTime(of: entry).map { $0 <= now } ?? false, lastSuccess: entry.memory.lastSuccess,
-            lastElapse: entry.memory.handled.until)
+            lastElapse: entry.memory.handled.lastElapse)
     }
 
     /// The next elapse that is due, of all backups, and whose: for the daemon's status line.

@@ -54,6 +54,9 @@ final class LoginWatch {
 
     private var calls: [UInt64: BusSlot] = [:]
     private var nextCall: UInt64 = 0
+    /// Who waits for the look under way, and who for the one after it.
+    private var lookers: [(View?) -> Void] = []
+    private var nextLookers: [(View?) -> Void] = []
 
     /// An answer later than this is none.
     private static let patience: UInt64 = 20_000_000
@@ -172,8 +175,25 @@ final class LoginWatch {
         }
     }
 
-    /// Looks at all locks and sessions; nil where logind does not answer.
+    /// Looks at all locks and sessions; nil where logind does not answer. However many ask, there is one look at a time: who
+    /// asks during one has the answer of the next, which begins after the question.
     func look(_ then: @escaping (View?) -> Void) {
+        guard lookers.isEmpty else { return nextLookers.append(then) }
+        lookers = [then]
+        lookNow()
+    }
+
+    private func lookNow() {
+        lookAtLocks { [unowned self] view in
+            let told = lookers
+            lookers = nextLookers
+            nextLookers = []
+            if !lookers.isEmpty { lookNow() }
+            for then in told { then(view) }
+        }
+    }
+
+    private func lookAtLocks(_ then: @escaping (View?) -> Void) {
         ask({ (bus, reply) throws(BusError) in
             try bus.callAsync(.login1, "ListInhibitors", timeout: Self.patience, reply: reply)
         }) { [unowned self] reply in
