@@ -23,7 +23,9 @@ struct Run: ParsableCommand {
         try MainActor.assumeIsolated {
             let backup = try BackupName.argument(name)
             let directories = Directories.ofThisProcess
-            let trigger = TriggerNote(runtimeDirectory: directories.runtime).take(for: backup)
+            // The note is for the unit that the daemon starts; who runs it by hand meanwhile is somebody else.
+            let note = TriggerNote(runtimeDirectory: directories.runtime)
+            let trigger = Identity.unit() == backup.unit ? note.take(for: backup) : nil
             // What is due runs by the configuration that made it due.
             let run = try BackupRun(backup, trigger: trigger ?? .manual, directories: directories) {
                 trigger.flatMap { _ in AcceptedConfiguration(directories).read() } ?? ConfigurationLoader.load(directories)

@@ -7,7 +7,7 @@ import Systemd
 extension Daemon {
     /// Takes in everything at the start: configuration, memory, and what runs or ran.
     func load(_ found: [BackupName: (state: RunState, isRunning: Bool)], now: Timestamp) {
-        take(configurationAtStart())
+        takeConfigurationAtStart()
         runs = found.mapValues(\.state)
         let contents = readMemory()
         carryOut(
@@ -19,21 +19,23 @@ extension Daemon {
         Heap.giveBackFree()
     }
 
-    /// The files, where nothing is wrong with them. Else, after a restart, what the daemon before us went by; else what is
-    /// right in the files.
-    private func configurationAtStart() -> Configuration {
+    /// Takes the files, where nothing is wrong with them. Else, after a restart, what the daemon before us went by; else what is
+    /// right in the files, and nothing of what may be meant otherwise: a backup that goes by its script's name would be
+    /// one without a schedule, and forget what its own has done.
+    private func takeConfigurationAtStart() {
         let reading = ConfigurationLoader.load(directories, calendar: calendar)
         tell(reading.problems)
         if let configuration = reading.configuration {
             accept(reading.files)
-            return configuration
+            return take(configuration)
         }
         if let accepted = AcceptedConfiguration(directories).read()?.configuration {
             refuse(reading)
-            return accepted
+            return take(accepted)
         }
         configurationProblem = "part of the configuration is wrong, see: lightsout check"
-        return reading.usable
+        take(reading.usable)
+        backups = backups.filter { if case .refused = reading.lookUp($0.key) { false } else { true } }
     }
 
     private var calendar: CalendarContext { CalendarContext(now: now, localZone: localZone) }
@@ -147,7 +149,9 @@ extension Daemon {
             outcome = .running(since: state.started)
         case .ended(let ended, let time, _):
             outcome =
-                ended.reason == Outcome.Reason.machineWentDown ? .cutOff(at: time) : .ended(ended.result, at: time)
+                ended.reason == Outcome.Reason.machineWentDown
+                ? .cutOff(at: time)
+                : .ended(ended.result, at: time, stoppedOnRequest: ended.reason == Outcome.Reason.stopped)
         }
         return ObservedRun(run: state.run, isManual: [.manual, .report].contains(state.trigger), outcome: outcome)
     }

@@ -26,7 +26,7 @@ extension Daemon {
                 }
                 switch effect {
                 case .persist: break
-                case .persistPause(let until): persistPause(until)
+                case .persistPause(let until): writer.writePause(until: until)
                 case .forget(let name):
                     memories.removeAll { $0.backup == name }
                     writer.forget(name)
@@ -54,10 +54,6 @@ extension Daemon {
         sleep.scheduleChanged()
     }
 
-    private func persistPause(_ until: Timestamp?) {
-        do throws(SystemError) { try memory.writePause(until: until) } catch { complainOfDisk(error) }
-    }
-
     func complainOfDisk(_ error: SystemError) {
         log.write(
             .notice(
@@ -82,8 +78,12 @@ extension Daemon {
             log.write(.notice("why it runs cannot be passed on: \(error)", backup: name, priority: .warning))
         }
         starting.insert(name)
-        units.start(name) { [unowned self] end in startIsOver(name, end) }
+        ask(units, toStart: name)
         return nil
+    }
+
+    private func ask(_ units: BackupUnits, toStart name: BackupName) {
+        units.start(name) { [unowned self] end in startIsOver(name, end) }
     }
 
     /// Finds out what became of a start that systemd may have been asked for; without the bus, when it is back.
@@ -101,7 +101,13 @@ extension Daemon {
             }
             return
         }
-        guard starting.remove(name) != nil else { return }
+        guard starting.contains(name) else { return }
+        // A run ends a moment before its job does, and who starts the unit in between has only joined the old job.
+        if case .over = end, let units = bus?.units, startingAgain.insert(name).inserted {
+            return ask(units, toStart: name)
+        }
+        starting.remove(name)
+        startingAgain.remove(name)
         TriggerNote(runtimeDirectory: directories.runtime).withdraw(for: name)
         let why: String
         switch end {

@@ -43,6 +43,7 @@ extension Daemon {
     /// Whatever was asked of systemd has become a run.
     private func startHasRun(_ name: BackupName) {
         starting.remove(name)
+        startingAgain.remove(name)
         bus?.startsForCallers.remove(name)
     }
 

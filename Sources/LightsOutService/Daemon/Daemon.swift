@@ -31,6 +31,8 @@ public final class Daemon {
     var configurationProblem: String?
     /// Starts that systemd was asked for and that no run has come of yet.
     var starting: Set<BackupName> = []
+    /// Those of them that it was asked for twice.
+    var startingAgain: Set<BackupName> = []
     /// Starts that are over while nobody could see whether they had become runs.
     var undecidedStarts: [BackupName: EventSource] = [:]
 
@@ -194,7 +196,9 @@ public final class Daemon {
             reconnectDelay = 0
             findStarts()
             sleep.connected(to: connection.bus)
+            if scheduler.isWithoutBus { carryOut(scheduler.busFound(now: now)) }
         } catch {
+            scheduler.busLost()
             if reconnectDelay == 0 {
                 log.write(
                     .notice("the system bus cannot be used: \(error). Trying again until it can", priority: .warning))
@@ -206,6 +210,7 @@ public final class Daemon {
     /// The bus is gone; it comes back.
     func busWasLost() {
         bus = nil
+        scheduler.busLost()
         sleep.disconnected()
         leases.disconnected()
         log.write(.notice("the connection to the system bus was lost; connecting again", priority: .notice))

@@ -24,8 +24,10 @@ final class BackupUnits {
     private var listener: BusSlot?
 
     private struct Start {
-        let unit: String
         let finish: (StartEnd) -> Void
+        /// The job that systemd has for it; its end is what is waited for, and no other of the unit: when the daemon learns that
+        /// a run has ended, the job of that run may not have.
+        var job: String?
         /// Asks systemd, when it is the start's turn.
         var ask: (() throws(BusError) -> BusSlot)?
         /// What systemd has not answered yet.
@@ -85,12 +87,12 @@ final class BackupUnits {
     private func begin(_ backup: BackupName, _ then: @escaping (StartEnd) -> Void, _ ask: (UInt64) -> Void) {
         startCount += 1
         let key = startCount
-        starts[key] = Start(unit: backup.unit, finish: then)
+        starts[key] = Start(finish: then)
         do throws(BusError) {
             // Listened first, asked then: an end in between is heard.
             if listener == nil { listener = try listen() }
             ask(key)
-        } catch { finish(key, .refused(error.description)) }
+        } catch { refuse(key, error) }
     }
 
     private func ask(toStart unit: String, _ key: UInt64, accepted: @escaping () -> Void) {
@@ -100,10 +102,10 @@ final class BackupUnits {
                 try message.append("replace")
             } reply: { [unowned self] reply in
                 answered(key)
-                switch reply {
-                case .success: accepted()
-                case .failure(let error): finish(key, .refused(error.description))
-                }
+                do throws(BusError) {
+                    starts[key]?.job = try reply.get().readObjectPath()
+                    accepted()
+                } catch { refuse(key, error) }
             }
         }
     }
@@ -116,11 +118,11 @@ final class BackupUnits {
                 answered(key)
                 do throws(BusError) {
                     switch try Standing(reply.get()) {
-                    case .hasJob: break  // whose end is heard
+                    case .hasJob(let path): starts[key]?.job = path
                     case .changing: lookLater(at: unit, key)
                     case .idle: finish(key, .unheard)
                     }
-                } catch { finish(key, .refused(error.description)) }
+                } catch { refuse(key, error) }
             }
         }
     }
@@ -129,6 +131,11 @@ final class BackupUnits {
         do throws(SystemError) {
             starts[key]?.nextLook = try loop.after(Self.lookAgain.microseconds) { [unowned self] in look(at: unit, key) }
         } catch { finish(key, .refused(error.description)) }
+    }
+
+    /// Where the connection is gone nothing is known of the start: it is looked for on the next one.
+    private func refuse(_ key: UInt64, _ error: BusError) {
+        if bus.isOpen { finish(key, .refused(error.description)) }
     }
 
     private func finish(_ key: UInt64, _ end: StartEnd) {
@@ -153,7 +160,7 @@ final class BackupUnits {
             do throws(BusError) {
                 starts[key]?.call = try ask()
                 openCalls += 1
-            } catch { finish(key, .refused(error.description)) }
+            } catch { refuse(key, error) }
         }
     }
 
@@ -166,28 +173,28 @@ final class BackupUnits {
 
     // MARK: What systemd says
 
-    /// The rule for the end of any job of systemd's. Which unit it is for must be looked up in the message: libsystemd
-    /// compares an `arg2` only where everything before it is text, and the first argument here is a number.
+    /// The rule for the end of any job of systemd's. Which one it is must be looked up in the message: libsystemd compares
+    /// an argument only where everything before it is text, and the first one here is a number.
     static let jobRemovedRule =
         "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'"
 
     private func listen() throws(BusError) -> BusSlot {
         try bus.matchAsync(Self.jobRemovedRule) { [unowned self] message in
-            guard (try? message.readUInt32()) != nil, (try? message.readObjectPath()) != nil,
-                let unit = try? message.readString(), let result = try? message.readString()
+            guard (try? message.readUInt32()) != nil, let job = try? message.readObjectPath(),
+                (try? message.readString()) != nil, let result = try? message.readString()
             else { return }
             let end: StartEnd =
                 switch result {
                 case "done", "failed": .over
                 default: .refused("its start job was \(result)")
                 }
-            for key in starts.filter({ $0.value.unit == unit }).keys { finish(key, end) }
+            for key in starts.filter({ $0.value.job == job }).keys { finish(key, end) }
         }
     }
 
     /// What systemd has to do with a unit, by its answer to `ListUnitsByNames`.
     private enum Standing {
-        case hasJob
+        case hasJob(String)
         /// Neither has it a job nor is it at rest: what is to be done after its end goes on.
         case changing
         case idle
@@ -199,14 +206,15 @@ final class BackupUnits {
                     try message.skip("sss")
                     let state = try message.readString()
                     try message.skip("sso")
-                    let job = try message.readUInt32()
-                    try message.skip("so")
-                    return (state: state, hasJob: job != 0)
+                    let number = try message.readUInt32()
+                    try message.skip("s")
+                    let path = try message.readObjectPath()
+                    return (state: state, job: number == 0 ? nil : path)
                 }
             }
             self =
                 switch found.first {
-                case let unit? where unit.hasJob: .hasJob
+                case (_, let job?)?: .hasJob(job)
                 case let unit? where unit.state != "inactive" && unit.state != "failed": .changing
                 default: .idle
                 }

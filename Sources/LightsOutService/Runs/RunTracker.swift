@@ -45,11 +45,7 @@ public final class RunTracker {
 
     /// Begins to watch. What is found of the runs after that misses nothing: ``takeIn(_:)``.
     func start() throws(SystemError) {
-        _ = try AtomicFile.openDirectory(runtimeDirectory, mode: 0o755)
-        watch = try loop.onChange(of: runtimeDirectory, UInt32(IN_MODIFY | IN_CLOSE_WRITE | IN_ONLYDIR)) {
-            [unowned self] change in
-            if change.mask & UInt32(IN_Q_OVERFLOW) != 0 { lookAtAll() } else { look(change.name) }
-        }
+        try watchDirectory()
         // Made now: when it is needed there may be no descriptor left for it.
         secondLook = try loop.after(Self.secondLookDelay.microseconds) { [unowned self] in
             let backups = unseen
@@ -57,6 +53,21 @@ public final class RunTracker {
             for backup in backups { look(at: backup) }
         }
         secondLook?.disable()
+    }
+
+    private func watchDirectory() throws(SystemError) {
+        _ = try AtomicFile.openDirectory(runtimeDirectory, mode: 0o755)
+        watch = try loop.onChange(of: runtimeDirectory, UInt32(IN_MODIFY | IN_CLOSE_WRITE | IN_ONLYDIR)) {
+            [unowned self] change in
+            if change.mask & UInt32(IN_IGNORED) != 0 {
+                // The directory was removed; another one is made.
+                watch = nil
+                do throws(SystemError) { try watchDirectory() } catch {
+                    log.write(.notice("runs are no longer followed: \(error)", priority: .error))
+                }
+            }
+            if change.mask & UInt32(IN_Q_OVERFLOW | IN_IGNORED) != 0 { lookAtAll() } else { look(change.name) }
+        }
     }
 
     /// Takes in what there was when the watch had begun. A run that a reboot cut off, or whose end the journal does not
@@ -71,7 +82,8 @@ public final class RunTracker {
         }
         found.reserveCapacity(stock.entries.count)
         for (backup, entry) in stock.entries {
-            if let state = entry.underWay {
+            // A run without a runner whose processes live on has not ended.
+            if let state = entry.underWay ?? entry.state.flatMap({ $0.isRunning ? $0 : nil }) {
                 found[backup] = (state, true)
                 running[backup] = state.run
             } else if let state = entry.state {

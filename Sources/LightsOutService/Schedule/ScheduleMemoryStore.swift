@@ -54,17 +54,24 @@ struct ScheduleMemoryStore {
         return nil
     }
 
-    /// Writes the memories of several backups; they are on the disk when this returns.
-    func write(_ memories: [(backup: BackupName, memory: ScheduleMemory)]) throws(SystemError) {
+    /// Writes the memories of several backups; they are on the disk when this returns, but for those that it tells of: one
+    /// that cannot be written does not keep the others back.
+    func write(_ memories: [(backup: BackupName, memory: ScheduleMemory)]) throws(SystemError) -> Failures {
         let directory = try AtomicFile.openDirectory(path, mode: 0o755)
         // One by one each file waits for the disk; many are written first and waited for together.
         let together = memories.count > 4
+        var failures: Failures = [:]
         for (backup, memory) in memories {
-            try AtomicFile.write(
-                memory.text, to: fileName(backup), below: directory, mode: 0o644, durable: !together)
+            do throws(SystemError) {
+                try AtomicFile.write(
+                    memory.text, to: fileName(backup), below: directory, mode: 0o644, durable: !together)
+            } catch { failures[backup] = error }
         }
         if together { try AtomicFile.synchronise(directory) }
+        return failures
     }
+
+    typealias Failures = [BackupName: SystemError]
 
     /// Removes what is remembered of a backup that is no more.
     func forget(_ backup: BackupName) { unlink("\(path)/\(fileName(backup))") }
@@ -72,10 +79,7 @@ struct ScheduleMemoryStore {
     /// Writes down until when everything is paused; nil for no pause.
     func writePause(until end: Timestamp?) throws(SystemError) {
         let directory = try AtomicFile.openDirectory(path, mode: 0o755)
-        guard let end else {
-            unlinkat(directory.number, Self.pauseFile, 0)
-            return
-        }
+        guard let end else { return try AtomicFile.remove(Self.pauseFile, below: directory) }
         try AtomicFile.write(
             "paused_until=\(end.microseconds)\n", to: Self.pauseFile, below: directory, mode: 0o644, durable: true)
     }

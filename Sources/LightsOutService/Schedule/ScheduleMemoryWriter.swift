@@ -16,7 +16,10 @@ final class ScheduleMemoryWriter {
     /// Who is written next is last.
     private var order: [BackupName] = []
     private var slice: EventSource?
-    private var hasFailed = false
+    /// What could not be written the last time that it was tried.
+    private var failing: Set<BackupName> = []
+    private var failingPause: Timestamp??
+    private var hasFailed: Bool { !failing.isEmpty || failingPause != nil }
     private static let retryDelay = TimeSpan.seconds(30)
 
     /// The most that is written in one turn of the loop, where nothing depends on it.
@@ -31,17 +34,46 @@ final class ScheduleMemoryWriter {
 
     /// Writes `memories`; they are on the disk when this returns, or it is tried again until they are.
     func write(_ memories: Memories) {
-        do throws(SystemError) {
-            try store.write(memories)
-            for (backup, _) in memories { later[backup] = nil }
-            if hasFailed { onFailure(nil) }
-            hasFailed = false
-        } catch {
-            for (backup, memory) in memories { later[backup] = memory }
-            if !hasFailed { onFailure(error) }
-            hasFailed = true
-            writeSoon(in: Self.retryDelay)
+        telling { () -> SystemError? in
+            var failures: ScheduleMemoryStore.Failures
+            do throws(SystemError) { failures = try store.write(memories) } catch {
+                failures = [:]
+                for (backup, _) in memories { failures[backup] = error }
+            }
+            for (backup, memory) in memories {
+                if failures[backup] == nil {
+                    later[backup] = nil
+                    failing.remove(backup)
+                } else {
+                    later[backup] = memory
+                    failing.insert(backup)
+                }
+            }
+            return failures.values.first
         }
+    }
+
+    /// Writes down until when everything is paused; the same holds for it.
+    func writePause(until end: Timestamp?) {
+        telling { () -> SystemError? in
+            do throws(SystemError) {
+                try store.writePause(until: end)
+                failingPause = nil
+                return nil
+            } catch {
+                failingPause = .some(end)
+                return error
+            }
+        }
+    }
+
+    /// Tells of the first failure, and of the end of all; sees to it that it is tried again.
+    private func telling(_ write: () -> SystemError?) {
+        let hadFailed = hasFailed
+        let error = write()
+        if let error, !hadFailed { onFailure(error) }
+        if hadFailed, !hasFailed { onFailure(nil) }
+        if hasFailed, slice == nil { writeSoon(in: Self.retryDelay) }
     }
 
     /// Writes `memories`, the last of them perhaps some turns of the loop later.
@@ -56,23 +88,26 @@ final class ScheduleMemoryWriter {
 
     /// Writes what is still to be written.
     func finish() {
+        if let failingPause { writePause(until: failingPause) }
         if !later.isEmpty { write(later.map { (backup: $0.key, memory: $0.value) }) }
     }
 
     /// Removes what is remembered of a backup that is no more.
     func forget(_ backup: BackupName) {
         later[backup] = nil
+        failing.remove(backup)
         store.forget(backup)
     }
 
     private func writeSlice() {
         slice = nil
+        if let failingPause { writePause(until: failingPause) }
         var memories: Memories = []
         while memories.count < Self.sliceSize, let backup = order.popLast() {
             if let memory = later[backup] { memories.append((backup, memory)) }
         }
         write(memories)
-        if !hasFailed, !order.isEmpty { writeSoon(in: .zero) }
+        if !order.isEmpty { writeSoon(in: .zero) }
     }
 
     private func writeSoon(in span: TimeSpan) {

@@ -103,7 +103,8 @@ nonisolated public struct ObservedRun: Hashable, Sendable {
     public enum Outcome: Hashable, Sendable {
         /// The unit is active, activating, or has a job to become so.
         case running(since: Timestamp)
-        case ended(RunResult, at: Timestamp)
+        /// `stoppedOnRequest`: a person stopped it.
+        case ended(RunResult, at: Timestamp, stoppedOnRequest: Bool = false)
         /// It ended with the machine: a reboot or a power loss, told by another boot id.
         case cutOff(at: Timestamp)
     }

@@ -19,6 +19,7 @@ nonisolated extension Scheduler {
         for plan in plans {
             takeIn(plan, memory: memories[plan.name], observed: observed[plan.name], now: now)
         }
+        unclaimed = memories.filter { slots[$0.key] == nil }
         endCommonPauseIfOver(now)
         attendAll(now)
         return finish(now)
@@ -42,7 +43,8 @@ nonisolated extension Scheduler {
             if let slot = slots[plan.name] {
                 replacePlan(of: slot, by: plan, zoneChanged: zoneChanged, now: now)
             } else {
-                takeIn(plan, memory: nil, observed: observed[plan.name], now: now)
+                let memory = unclaimed.removeValue(forKey: plan.name)
+                takeIn(plan, memory: memory, observed: observed[plan.name], now: now)
             }
         }
         for slot in entries.indices where isLive(slot) && !configured.contains(entries[slot].plan.name) {
@@ -89,7 +91,8 @@ nonisolated extension Scheduler {
         if !began { entries[slot].memory.underWay = nil }
         switch observed?.outcome {
         case .running(let since): setPhase(of: slot, .running(since: since))
-        case .ended(let result, let end): settle(slot, ended: RunEnd(result: result, at: end), now: now)
+        case .ended(let result, let end, let wasStopped):
+            settle(slot, ended: RunEnd(result: result, at: end, wasStopped: wasStopped), now: now)
         case .cutOff(let end): settle(slot, ended: RunEnd(result: .aborted, at: end, wasCutOff: true), now: now)
         case nil: break
         }
@@ -149,6 +152,10 @@ nonisolated extension Scheduler {
     private mutating func remove(_ slot: Int) {
         entries[slot].isConfigured = false
         entries[slot].pending = nil
+        if entries[slot].memory.owed != nil {
+            entries[slot].memory.owed = nil
+            persist(slot)
+        }
         entries[slot].nextElapse = nil
         if entries[slot].phase.runningSince == nil {
             release(slot)
@@ -193,6 +200,17 @@ nonisolated extension Scheduler {
     public mutating func booted(now: Timestamp) -> [SchedulerEffect] {
         begin(now)
         isBooting = false
+        attendDue(now)
+        return finish(now)
+    }
+
+    /// systemd cannot be asked for anything: what is due waits for `busFound`. To be said before `load`, too.
+    public mutating func busLost() { isWithoutBus = true }
+
+    /// systemd can be asked again: what is due is started.
+    public mutating func busFound(now: Timestamp) -> [SchedulerEffect] {
+        begin(now)
+        isWithoutBus = false
         attendDue(now)
         return finish(now)
     }
@@ -279,7 +297,7 @@ nonisolated extension Scheduler {
         attendDue(now)
         guard let slot = slots[name] else { return finish(now) }
         switch entries[slot].phase {
-        case .checking where heldUntil == nil && !isBooting: start(slot, now: now)
+        case .checking where heldUntil == nil && !isBooting && !isWithoutBus: start(slot, now: now)
         // Asked again when its turn has come: the disk may be gone by then.
         case .waiting, .checking: setPhase(of: slot, .queued)
         case .idle, .delayed, .queued, .starting, .running: break

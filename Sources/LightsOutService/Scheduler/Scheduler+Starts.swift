@@ -20,7 +20,7 @@ nonisolated extension Scheduler {
     mutating func dispatch(_ now: Timestamp) {
         if let heldUntil, heldUntil > now { return }
         heldUntil = nil
-        if isBooting { return }
+        if isBooting || isWithoutBus { return }
         while settings.maxParallel == 0 || busy < settings.maxParallel, let slot = queue.popFirst() {
             if entries[slot].plan.hasRequirements {
                 setPhase(of: slot, .checking)

@@ -75,6 +75,9 @@ nonisolated public struct Scheduler: Sendable {
     var entries: [Entry] = []
     var slots: [BackupName: Int] = [:]
     var freeSlots: [Int] = []
+    /// What is remembered of backups that there are none of: a configuration with a mistake, that was come up with, may name
+    /// them when it is mended.
+    var unclaimed: [BackupName: ScheduleMemory] = [:]
     /// When each backup next needs a look, one entry a backup at most.
     var attention = SlotHeap<Timestamp>()
     /// When each backup with `wake` is next to start.
@@ -88,6 +91,8 @@ nonisolated public struct Scheduler: Sendable {
     var heldUntil: Timestamp?
     /// No start before `booted`: a start job would be part of the boot.
     var isBooting = false
+    /// No start before `busFound`: systemd cannot be asked.
+    var isWithoutBus = false
     var latestNow = Timestamp(microseconds: .min)
 
     // What the event under way has gathered.

@@ -23,6 +23,18 @@ public nonisolated enum AtomicFile {
         }
     }
 
+    /// Removes `name` from the directory `directory`, durably; it need not be there.
+    public static func remove(_ name: String, below directory: borrowing Descriptor) throws(SystemError) {
+        let number = directory.number
+        do throws(SystemError) {
+            try retryingInterrupts("remove \(name)") { unlinkat(number, name, 0) }
+        } catch {
+            if error.code == ENOENT { return }
+            throw error
+        }
+        try retryingInterrupts("make the removal of \(name) durable") { fsync(number) }
+    }
+
     /// Waits until all that was written to the file system of `directory` is on the disk.
     public static func synchronise(_ directory: borrowing Descriptor) throws(SystemError) {
         let number = directory.number

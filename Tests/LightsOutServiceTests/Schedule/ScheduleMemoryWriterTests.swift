@@ -23,7 +23,7 @@ struct ScheduleMemoryWriterTests {
     @Test func `what was written is found by the next daemon, and what was forgotten is not`() throws {
         try withDirectory { path in
             let store = ScheduleMemoryStore(directory: path)
-            try store.write(memories(10))
+            #expect(try store.write(memories(10)).isEmpty)
             try store.writePause(until: midnight)
             store.forget(name("b3"))
             let contents = try store.read()
@@ -39,7 +39,7 @@ struct ScheduleMemoryWriterTests {
     @Test func `a damaged file is set aside with what was wrong, and the others are read`() throws {
         try withDirectory { path in
             let store = ScheduleMemoryStore(directory: path)
-            try store.write(memories(2))
+            #expect(try store.write(memories(2)).isEmpty)
             try Data("version=1\n".utf8).write(to: URL(filePath: "\(path)/b0.schedule"))
             try Data([0xff, 0x0a]).write(to: URL(filePath: "\(path)/pause"))
             let contents = try store.read()
@@ -71,6 +71,34 @@ struct ScheduleMemoryWriterTests {
             let all = try store.read().memories
             #expect(all.count == count - 1)
             #expect(all[name("b0")] == memory(4711))
+        }
+    }
+
+    @Test func `one file that cannot be written keeps neither the others back nor the news of it`() throws {
+        try withDirectory { path in
+            let store = ScheduleMemoryStore(directory: path)
+            let writer = ScheduleMemoryWriter(store, try EventLoop())
+            var told: [Bool] = []
+            writer.onFailure = { told.append($0 != nil) }
+            // Directories that are not empty stand in the places of two files.
+            for name in ["b1.schedule", "pause"] {
+                try FileManager.default.createDirectory(atPath: "\(path)/\(name)/full", withIntermediateDirectories: true)
+            }
+            writer.write(memories(3))
+            writer.writePause(until: midnight)
+            #expect(told == [true])
+            writer.write([(backup: name("b2"), memory: memory(7))])
+            #expect(told == [true])
+            #expect(FileManager.default.fileExists(atPath: "\(path)/b0.schedule"))
+            try FileManager.default.removeItem(atPath: "\(path)/b1.schedule")
+            writer.finish()
+            #expect(told == [true])
+            try FileManager.default.removeItem(atPath: "\(path)/pause")
+            writer.finish()
+            #expect(told == [true, false])
+            let contents = try store.read()
+            #expect(contents.memories == [name("b0"): memory(0), name("b1"): memory(1), name("b2"): memory(7)])
+            #expect(contents.pausedUntil == midnight)
         }
     }
 

@@ -563,6 +563,28 @@ struct `Crashes and power loss` {
         #expect(world.starts.count == 1)
     }
 
+    @Test func `a run that a person stopped while the daemon was down is not tried again`() {
+        var world = World([plan(retryAttempts: 1)])
+        world.pass(to: at(2, 30))
+        world.runs[server]?.outcome = .ended(.aborted, at: at(2, 32), stoppedOnRequest: true)
+        world.restart(at: at(2, 33))
+        world.pass(to: at(23))
+        #expect(world.triggers == [.schedule])
+    }
+
+    @Test func `a backup that a mistake hid at the start has its memory when the mistake is mended`() {
+        var world = World([plan()])
+        world.carryOut(world.scheduler.pause(server, now: at(1)))
+        world.scheduler = Scheduler(settings: .init())
+        world.now = at(9)
+        world.carryOut(world.scheduler.load([], memories: world.memories, now: world.now))
+        world.now = at(10)
+        world.carryOut(world.scheduler.reload(world.plans, settings: .init(), now: world.now))
+        #expect(world.state() == .paused(until: .never))
+        world.carryOut(world.scheduler.resume(server, now: world.now))
+        #expect(world.missed.map(\.elapses.latest) == [at(2, 30)])
+    }
+
     @Test func `a failure while the daemon is down is tried again when it is back`() {
         var world = World([plan(retryAttempts: 1)])
         world.pass(to: at(2, 30))
