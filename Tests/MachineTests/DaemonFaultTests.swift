@@ -123,6 +123,46 @@ extension WholeSystem {
             }
         }
 
+        @Test func `a run that a reboot ends is recorded so, and made up for once after the boot`() throws {
+            try DaemonWorld.with(
+                "backups: {long: {schedule: '@+3s'}}",
+                scripts: ["long": "[ ! -e /var/tmp/first-run ] || exit 0; : >/var/tmp/first-run\n\(Self.waits)"]
+            ) { world throws in
+                try world.machine.sh("systemctl enable lightsoutd; rm -f /var/tmp/first-run")
+                defer { _ = try? world.machine.run("systemctl disable lightsoutd; rm -f /var/tmp/first-run") }
+                try awaitBegin(world)
+                try world.machine.reboot()
+                let all = ["started schedule", "finished aborted", "started catch-up", "finished success"]
+                try world.awaitEvents(of: "long", all)
+                let aborted = try world.machine.journal(
+                    "LIGHTSOUT_BACKUP=long", "LIGHTSOUT_RESULT=aborted", after: world.cursor)
+                #expect(aborted.map { $0["LIGHTSOUT_REASON"]?.contains("machine went down") } == [true])
+            }
+        }
+
+        @Test func `a run begun by hand while the daemon was down does not hide the end of the one before it`() throws {
+            try DaemonWorld.with(
+                "backups: {twice: {schedule: '@+3s', catch_up: false}}", scripts: ["twice": Self.waits]
+            ) { world throws in
+                try awaitBegin(world)
+                try world.machine.sh("systemctl stop lightsoutd; : >/run/test/go-on")
+                try world.awaitEvents(of: "twice", Self.once)
+                try world.machine.sh("systemctl start lightsout-backup@twice; systemctl start lightsoutd; sleep 1")
+                #expect(try world.events(of: "twice") == Self.once + ["started manual", "finished success"])
+            }
+        }
+
+        @Test func `a start in the moment after the end of a run is a run of its own, on time`() throws {
+            try DaemonWorld.with(
+                "backups: {again: {schedule: '@+3s', retry: {attempts: 1, delay: 5ms}}}", scripts: ["again": "exit 1"]
+            ) { world throws in
+                try world.awaitEvents(of: "again", ["started schedule", "finished failed", "started retry", "finished failed"], within: 15)
+                try world.machine.sh("sleep 0.5")
+                #expect(try world.events(of: "again").count == 4)
+                #expect(try !world.messages().contains { $0.contains("could not be started") })
+            }
+        }
+
         @Test func `logind restarted during a run: standby stays blocked`() throws {
             try during { world throws in
                 try world.machine.sh("systemctl restart systemd-logind")

@@ -16,6 +16,8 @@ public struct RunState: Hashable, Sendable {
     public var started: Timestamp
     public var phase: Phase
     public var lastSuccess: Timestamp?
+    /// The last run that the schedule asked for, where that is another one.
+    public var lastScheduled: RunIdentifier?
     /// Who reported the run, where no runner of ours makes it.
     public var reporter: Reporter?
     /// How far the run is, percent, as its script reported; nil where it did not, or is over.
@@ -47,6 +49,20 @@ public struct RunState: Hashable, Sendable {
         self.progress = progress
     }
 
+    /// Whether a person or another program began it, not the schedule.
+    public var isManual: Bool { trigger == .manual || trigger == .report }
+
+    /// The run, or else the last one before it, that the schedule asked for.
+    public var scheduledRun: RunIdentifier? { isManual ? lastScheduled : run }
+
+    /// The same run, with what of the one before it has to be known on.
+    public func following(_ last: RunState?) -> RunState {
+        var state = self
+        state.lastSuccess = last?.lastSuccess
+        state.lastScheduled = isManual ? last?.scheduledRun : nil
+        return state
+    }
+
     /// The same run, ended; a success becomes the last one.
     public func ended(_ outcome: Outcome, at time: Timestamp, recorded: Bool) -> RunState {
         var state = self
@@ -69,6 +85,7 @@ extension RunState {
             Self.header, "version=1", "run=\(run)", "trigger=\(trigger.rawValue)", "started=\(started.microseconds)",
         ]
         if let lastSuccess { lines.append("last_success=\(lastSuccess.microseconds)") }
+        if let lastScheduled { lines.append("last_scheduled=\(lastScheduled)") }
         if let reporter { lines += ["reporter=\(reporter.uid)", "process_start=\(reporter.processStart)"] }
         if let progress { lines.append("progress=\(Self.threeDigits(progress))") }
         switch phase {
@@ -95,6 +112,7 @@ extension RunState {
         let trigger = try values.required("trigger") { Trigger(rawValue: String($0)) }
         let started = try values.required("started") { Int64($0).map(Timestamp.init(microseconds:)) }
         let lastSuccess = try values.optional("last_success") { Int64($0).map(Timestamp.init(microseconds:)) }
+        let lastScheduled = try values.optional("last_scheduled") { RunIdentifier($0) }
         var reporter: Reporter?
         if let uid = try values.optional("reporter", { UInt32($0) }) {
             reporter = Reporter(uid: uid, processStart: try values.required("process_start") { UInt64($0) })
@@ -117,6 +135,7 @@ extension RunState {
         self.init(
             run: run, trigger: trigger, started: started, phase: phase, lastSuccess: lastSuccess, reporter: reporter,
             progress: progress)
+        self.lastScheduled = lastScheduled
     }
 
     /// Of one length whatever the number: a text that is written over one that said less is whole at every instant.

@@ -135,7 +135,8 @@ public final class BackupRun {
     private func runningState(_ last: RunState?) -> RunState {
         RunState(
             run: run, trigger: trigger, started: started,
-            phase: .running(boot: (try? Identity.boot()) ?? "unknown", pid: getpid()), lastSuccess: last?.lastSuccess)
+            phase: .running(boot: (try? Identity.boot()) ?? "unknown", pid: getpid())
+        ).following(last)
     }
 
     // MARK: The steps
@@ -331,7 +332,10 @@ public final class BackupRun {
         ] {
             sources.append(
                 try loop.onSignal(signal) { [unowned self] received in
-                    beginStop(.asked(cause, byManager: isUnit && received.sender == 1))
+                    let byManager = isUnit && received.sender == 1
+                    // systemd ends its units because somebody wants it to, or because the machine goes down.
+                    let goesDown = byManager && stop == nil && SystemState.isStopping
+                    beginStop(.asked(goesDown ? Outcome.Reason.machineWentDown : cause, byManager: byManager))
                 })
         }
         // Whoever reads what we print may go; the run goes on.

@@ -153,6 +153,6 @@ extension Daemon {
                 ? .cutOff(at: time)
                 : .ended(ended.result, at: time, stoppedOnRequest: ended.reason == Outcome.Reason.stopped)
         }
-        return ObservedRun(run: state.run, isManual: [.manual, .report].contains(state.trigger), outcome: outcome)
+        return ObservedRun(scheduledRun: state.scheduledRun, outcome: outcome)
     }
 }

@@ -25,7 +25,7 @@ extension Daemon {
             if let before = runs[name], before.ended != nil { endedRuns[name] = before }
             runs[name] = state
             requirements.forget(name)
-            carryOut(scheduler.runStarted(name, run: state.run, now: now))
+            carryOut(scheduler.runStarted(name, scheduledRun: state.scheduledRun, now: now))
         case .progressed(let name, let state):
             runs[name] = state
         case .ended(let name, let state):
@@ -33,10 +33,13 @@ extension Daemon {
             endedRuns[name] = nil
             runs[name] = state
             let outcome = state.outcome ?? Outcome(.unknown)
+            let goesDown = outcome.reason == Outcome.Reason.machineWentDown
+            // systemd starts nothing any more; what is owed is for the daemon after the boot.
+            if goesDown { carryOut(scheduler.sleepBegins(now: now)) }
             carryOut(
                 scheduler.runEnded(
-                    name, run: state.run, result: outcome.result,
-                    stoppedOnRequest: outcome.reason == Outcome.Reason.stopped, now: now))
+                    name, scheduledRun: state.scheduledRun, result: outcome.result,
+                    stoppedOnRequest: outcome.reason == Outcome.Reason.stopped, wasCutOff: goesDown, now: now))
         }
     }
 

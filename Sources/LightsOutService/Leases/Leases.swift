@@ -67,8 +67,9 @@ final class Leases {
         let reporter = RunState.Reporter(uid: uid, processStart: process.start)
         let state = RunState(
             run: .random(), trigger: .report, started: daemon.now,
-            phase: .running(boot: (try? Identity.boot()) ?? "unknown", pid: process.pid), lastSuccess: last?.lastSuccess,
-            reporter: reporter)
+            phase: .running(boot: (try? Identity.boot()) ?? "unknown", pid: process.pid),
+            reporter: reporter
+        ).following(last)
         let lease = try lease(backup, state, phase: .opening(answer), exclusion, process)
         leases[backup] = lease
         lease.lock.take(

@@ -57,7 +57,7 @@ nonisolated public struct ScheduleMemory: Hashable, Sendable {
     /// An attempt that systemd was, or was about to be, asked for.
     public struct UnderWay: Hashable, Sendable {
         public var attempt: Attempt
-        /// The backup's last run before it: once there is another one, this attempt's run began.
+        /// The last run before it that the schedule asked for: once there is another one, this attempt's run began.
         public var previousRun: RunIdentifier?
 
         public init(attempt: Attempt, previousRun: RunIdentifier?) {
@@ -109,15 +109,14 @@ nonisolated public struct ObservedRun: Hashable, Sendable {
         case cutOff(at: Timestamp)
     }
 
-    /// The last run that began; nil where the runner's state does not tell.
-    public var run: RunIdentifier?
-    /// Whether a person or another program started it, not the schedule.
-    public var isManual: Bool
+    /// The last run that began and that the schedule asked for; nil where there is none. It may be an earlier one than that
+    /// of ``outcome``, which somebody else may have started.
+    public var scheduledRun: RunIdentifier?
+    /// How the last run stands.
     public var outcome: Outcome
 
-    public init(run: RunIdentifier?, isManual: Bool, outcome: Outcome) {
-        self.run = run
-        self.isManual = isManual
+    public init(scheduledRun: RunIdentifier?, outcome: Outcome) {
+        self.scheduledRun = scheduledRun
         self.outcome = outcome
     }
 }

@@ -80,12 +80,12 @@ nonisolated extension Scheduler {
     /// Joins what was remembered of a start with what is found of the runs.
     /// - Returns: whether the memory changed.
     private mutating func takeUp(_ observed: ObservedRun?, slot: Int, now: Timestamp) -> Bool {
-        entries[slot].lastRun = observed?.run
+        entries[slot].lastScheduledRun = observed?.scheduledRun
         let before = entries[slot].memory
         let began =
             before.underWay.map { underWay in
-                guard let observed, let run = observed.run else { return false }
-                return !observed.isManual && run != underWay.previousRun
+                guard let run = observed?.scheduledRun else { return false }
+                return run != underWay.previousRun
             } ?? false
         // What is found is not the run that was about to be asked for.
         if !began { entries[slot].memory.underWay = nil }
@@ -237,11 +237,14 @@ nonisolated extension Scheduler {
 
 nonisolated extension Scheduler {
     /// A run of `name` began: the one that was asked for, or one that somebody else started.
-    public mutating func runStarted(_ name: BackupName, run: RunIdentifier, now: Timestamp) -> [SchedulerEffect] {
+    /// - Parameter scheduledRun: the last run that the schedule asked for: this one's id, or an earlier one's.
+    public mutating func runStarted(
+        _ name: BackupName, scheduledRun: RunIdentifier?, now: Timestamp
+    ) -> [SchedulerEffect] {
         begin(now)
         guard let slot = slots[name] else { return finish(now) }
         attend(slot, now: now)
-        entries[slot].lastRun = run
+        if let scheduledRun { entries[slot].lastScheduledRun = scheduledRun }
         switch entries[slot].phase {
         case .running: break
         case .starting, .idle, .delayed, .queued, .checking, .waiting: setPhase(of: slot, .running(since: now))
@@ -251,18 +254,19 @@ nonisolated extension Scheduler {
 
     /// The run of `name` that was under way has ended, however it was started.
     /// - Parameters:
-    ///   - run: its id; for a run so short that it ends before it is seen to begin.
+    ///   - scheduledRun: as for `runStarted`; for a run so short that it ends before it is seen to begin.
     ///   - stoppedOnRequest: a person stopped it; it is not tried again.
+    ///   - wasCutOff: it was ended because the machine goes down.
     public mutating func runEnded(
-        _ name: BackupName, run: RunIdentifier? = nil, result: RunResult, stoppedOnRequest: Bool = false,
-        now: Timestamp
+        _ name: BackupName, scheduledRun: RunIdentifier? = nil, result: RunResult, stoppedOnRequest: Bool = false,
+        wasCutOff: Bool = false, now: Timestamp
     ) -> [SchedulerEffect] {
         begin(now)
         guard let slot = slots[name] else { return finish(now) }
         attend(slot, now: now)
-        if let run { entries[slot].lastRun = run }
+        if let scheduledRun { entries[slot].lastScheduledRun = scheduledRun }
         let before = entries[slot].memory
-        settle(slot, ended: RunEnd(result: result, at: now, wasStopped: stoppedOnRequest), now: now)
+        settle(slot, ended: RunEnd(result: result, at: now, wasStopped: stoppedOnRequest, wasCutOff: wasCutOff), now: now)
         if entries[slot].memory != before { persist(slot) }
         if entries[slot].isConfigured { updateNextElapse(of: slot, now: now) } else { release(slot) }
         return finish(now)

@@ -38,7 +38,7 @@ nonisolated extension Scheduler {
         entries[slot].pending = nil
         if !pending.isOwed { entries[slot].memory.handled.handle(attempt.elapse, count: attempt.covers) }
         entries[slot].memory.owed = nil
-        entries[slot].memory.underWay = ScheduleMemory.UnderWay(attempt: attempt, previousRun: entries[slot].lastRun)
+        entries[slot].memory.underWay = ScheduleMemory.UnderWay(attempt: attempt, previousRun: entries[slot].lastScheduledRun)
         setPhase(of: slot, .starting(at: now))
         persist(slot)
         starts.append(.start(entries[slot].plan.name, attempt))

@@ -117,7 +117,8 @@ nonisolated public struct Scheduler: Sendable {
         var pending: Pending?
         /// The next elapse that is neither handled nor pending.
         var nextElapse: Timestamp?
-        var lastRun: RunIdentifier?
+        /// The last run that the schedule asked for.
+        var lastScheduledRun: RunIdentifier?
         /// In the configuration; otherwise it goes when its run has ended, or is gone and its slot free.
         var isConfigured = true
         var isMarkedChanged = false

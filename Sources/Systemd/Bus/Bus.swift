@@ -27,6 +27,19 @@ public final class Bus {
         try Bus({ sd_bus_open_system($0) }, "connect to the system bus")
     }
 
+    /// Connects root to systemd itself, without a bus in between: while the machine goes down, the bus may be gone already.
+    public static func systemdItself() throws(SystemError) -> Bus {
+        try Bus(
+            { raw in
+                let made = sd_bus_new(raw)
+                guard made >= 0 else { return made }
+                let addressed = sd_bus_set_address(raw.pointee, "unix:path=/run/systemd/private")
+                let started = addressed < 0 ? addressed : sd_bus_start(raw.pointee)
+                if started < 0 { raw.pointee = sd_bus_unref(raw.pointee) }
+                return started
+            }, "connect to systemd")
+    }
+
     /// Handles this connection's messages on `loop`. A bus that is attached must be ``detach()``ed before its last
     /// reference goes.
     public func attach(to loop: EventLoop) throws(SystemError) {

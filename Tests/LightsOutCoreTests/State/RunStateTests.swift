@@ -24,7 +24,21 @@ struct RunStateTests {
         RunState(
             run: run, trigger: .report, started: Timestamp(microseconds: .min),
             phase: .ended(Outcome(.unknown), at: Timestamp(microseconds: .max), recorded: false)),
+        RunState(
+            run: run, trigger: .manual, started: started,
+            phase: .ended(Outcome(.success, exitStatus: 0), at: ended, recorded: true)
+        ).following(
+            RunState(run: .init(high: 1, low: 2), trigger: .schedule, started: started, phase: .running(boot: "b", pid: 1))),
     ]
+
+    @Test func `a run by hand knows the last run of the schedule, and hands it on`() {
+        let scheduled = RunState(
+            run: .init(high: 1, low: 2), trigger: .catchUp, started: Self.started, phase: .running(boot: "b", pid: 1))
+        let byHand = RunState(run: Self.run, trigger: .manual, started: Self.started, phase: .running(boot: "b", pid: 2))
+        #expect(scheduled.following(byHand).scheduledRun == scheduled.run)
+        #expect(byHand.following(nil).scheduledRun == nil)
+        #expect(byHand.following(byHand.following(scheduled)).scheduledRun == scheduled.run)
+    }
 
     @Test(arguments: states)
     func `what is written is read again`(state: RunState) throws {
@@ -86,7 +100,7 @@ struct RunStateTests {
             let doubled = lines[...index] + [line] + lines[(index + 1)...]
             #expect(throws: DamagedState.self, "\(line) twice") { try RunState(text: doubled.joined(separator: "\n") + "\n") }
             // What may be absent may be missing.
-            if ["last_success", "exit_status", "signal", "reason"].contains(where: { line.hasPrefix($0 + "=") }) { continue }
+            if ["last_success", "last_scheduled", "exit_status", "signal", "reason"].contains(where: { line.hasPrefix($0 + "=") }) { continue }
             let missing = lines[..<index] + lines[(index + 1)...]
             #expect(throws: DamagedState.self, "no \(line)") { try RunState(text: missing.joined(separator: "\n") + "\n") }
         }

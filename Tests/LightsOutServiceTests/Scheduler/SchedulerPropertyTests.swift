@@ -108,13 +108,13 @@ private struct Life {
     /// systemd starts what a daemon asked for that is no more; the one that is there sees the run, and perhaps only its end.
     mutating func beginUnheard(_ start: World.Start, isSeen: Bool = false) {
         unheard.removeAll { $0 == start }
-        guard becomeRun(start), isSeen, let run = world.runs[start.name]?.run else { return }
+        guard becomeRun(start), isSeen, let run = world.runs[start.name]?.scheduledRun else { return }
         world.finds.removeAll { $0 == start.name }
         if Bool.random(using: &generator) {
-            carryOut(world.scheduler.runStarted(start.name, run: run, now: world.now))
+            carryOut(world.scheduler.runStarted(start.name, scheduledRun: run, now: world.now))
         } else {
             world.runs[start.name]?.outcome = .ended(.success, at: world.now)
-            carryOut(world.scheduler.runEnded(start.name, run: run, result: .success, now: world.now))
+            carryOut(world.scheduler.runEnded(start.name, scheduledRun: run, result: .success, now: world.now))
         }
     }
 
@@ -132,7 +132,7 @@ private struct Life {
         if case .running = world.runs[start.name]?.outcome { return false }
         begun.append(start)
         let run = RunIdentifier(high: 2, low: UInt64(begun.count))
-        world.runs[start.name] = ObservedRun(run: run, isManual: false, outcome: .running(since: world.now))
+        world.runs[start.name] = ObservedRun(scheduledRun: run, outcome: .running(since: world.now))
         return true
     }
 
@@ -157,14 +157,14 @@ private struct Life {
             let manual = pick()
             // A person is slower than systemd's answer.
             guard !runningNames.contains(manual), !world.finds.contains(manual) else { return }
-            let run = RunIdentifier(high: 3, low: UInt64.random(in: 0 ... .max, using: &generator))
-            world.runs[manual] = ObservedRun(run: run, isManual: true, outcome: .running(since: world.now))
+            let scheduled = world.runs[manual]?.scheduledRun
+            world.runs[manual] = ObservedRun(scheduledRun: scheduled, outcome: .running(since: world.now))
             // What was asked for meets the manual run, and is refused.
             for start in asked where start.name == manual {
                 asked.removeAll { $0 == start }
                 carryOut(world.scheduler.startRefused(manual, .alreadyRunning, now: world.now))
             }
-            carryOut(world.scheduler.runStarted(manual, run: run, now: world.now))
+            carryOut(world.scheduler.runStarted(manual, scheduledRun: scheduled, now: world.now))
         case 16: carryOut(world.scheduler.requirementsMissing(pick(), why: "no disk", now: world.now))
         case 17..<20: carryOut(world.scheduler.requirementsMet(pick(), now: world.now))
         case 20:
@@ -204,8 +204,8 @@ private struct Life {
         let start = asked.removeFirst()
         if Int.random(in: 0..<10, using: &generator) == 0 {
             carryOut(world.scheduler.startRefused(start.name, .failed("no bus"), now: world.now))
-        } else if becomeRun(start), let run = world.runs[start.name]?.run {
-            carryOut(world.scheduler.runStarted(start.name, run: run, now: world.now))
+        } else if becomeRun(start), let run = world.runs[start.name]?.scheduledRun {
+            carryOut(world.scheduler.runStarted(start.name, scheduledRun: run, now: world.now))
         } else {
             carryOut(world.scheduler.startRefused(start.name, .alreadyRunning, now: world.now))
         }
@@ -218,7 +218,7 @@ private struct Life {
         world.runs[running]?.outcome = .ended(result, at: world.now)
         // A daemon that is told nothing finds out when it comes up.
         if Int.random(in: 0..<15, using: &generator) == 0 { return crash(after: .minutes(3)) }
-        carryOut(world.scheduler.runEnded(running, run: world.runs[running]?.run, result: result, now: world.now))
+        carryOut(world.scheduler.runEnded(running, scheduledRun: world.runs[running]?.scheduledRun, result: result, now: world.now))
     }
 
     private mutating func powerLoss() {

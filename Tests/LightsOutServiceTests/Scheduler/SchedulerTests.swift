@@ -493,7 +493,7 @@ struct `Staleness` {
     @Test func `a success without the daemon counts`() {
         var world = World([plan(staleAfter: .days(3))])
         world.runs[server] = ObservedRun(
-            run: RunIdentifier(high: 9, low: 9), isManual: true, outcome: .ended(.success, at: at(day: 2, 0)))
+            scheduledRun: nil, outcome: .ended(.success, at: at(day: 2, 0)))
         world.restart(at: at(day: 4, 0))
         #expect(world.stale.isEmpty)
     }
@@ -523,8 +523,8 @@ struct `Crashes and power loss` {
             world.finds = []
             // systemd, asked by the daemon before, begins it only now.
             let run = RunIdentifier(high: 7, low: 7)
-            if sees == "the run" { world.carryOut(world.scheduler.runStarted(server, run: run, now: world.now)) }
-            world.carryOut(world.scheduler.runEnded(server, run: run, result: .success, now: world.now))
+            if sees == "the run" { world.carryOut(world.scheduler.runStarted(server, scheduledRun: run, now: world.now)) }
+            world.carryOut(world.scheduler.runEnded(server, scheduledRun: run, result: .success, now: world.now))
             world.pass(to: at(23))
             #expect(world.starts.count == 1, "\(sees)")
             #expect(world.missed.isEmpty, "\(sees)")
@@ -614,13 +614,23 @@ struct `Crashes and power loss` {
         #expect(world.starts.map(\.attempt.elapse) == [at(2, 30), at(day: 2, 2, 30)])
     }
 
+    @Test func `a manual run while the daemon is down does not hide the run before it that was asked for`() {
+        var world = World([plan(catchUp: false)])
+        world.pass(to: at(2, 30))
+        world.runs[server]?.outcome = .ended(.success, at: at(2, 31))
+        world.begin(server, isManual: true)
+        world.runs[server]?.outcome = .ended(.success, at: at(2, 32))
+        world.restart(at: at(2, 33))
+        #expect(world.starts.count == 1 && world.missed.isEmpty)
+    }
+
     @Test func `a manual run while the daemon is down is not taken for the one it was about to ask for`() {
         var world = World([plan()])
         world.now = at(2, 30)
         let effects = world.scheduler.tick(now: world.now)
         world.carryOut(effects, upTo: effects.firstIndex { if case .start = $0 { true } else { false } } ?? 0)
         world.runs[server] = ObservedRun(
-            run: RunIdentifier(high: 9, low: 9), isManual: true, outcome: .ended(.success, at: at(2, 31)))
+            scheduledRun: nil, outcome: .ended(.success, at: at(2, 31)))
         world.restart(at: at(2, 32))
         #expect(world.starts.count == 1)
     }

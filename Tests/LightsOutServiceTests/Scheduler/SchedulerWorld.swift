@@ -105,16 +105,16 @@ struct World {
         while let name = finds.popLast() { carryOut(scheduler.startRefused(name, .unheard, now: now)) }
     }
 
-    private mutating func begin(_ name: BackupName, isManual: Bool) {
+    mutating func begin(_ name: BackupName, isManual: Bool) {
         runCount += 1
         let run = RunIdentifier(high: 1, low: runCount)
-        runs[name] = ObservedRun(run: run, isManual: isManual, outcome: .running(since: now))
+        runs[name] = ObservedRun(
+            scheduledRun: isManual ? runs[name]?.scheduledRun : run, outcome: .running(since: now))
     }
 
     /// systemd's side: the run that was asked for, or a manual one, is reported to have begun.
     mutating func reportStarted(_ name: BackupName) {
-        guard let run = runs[name]?.run else { return }
-        carryOut(scheduler.runStarted(name, run: run, now: now))
+        carryOut(scheduler.runStarted(name, scheduledRun: runs[name]?.scheduledRun, now: now))
     }
 
     mutating func startByHand(_ name: BackupName) {
@@ -124,7 +124,7 @@ struct World {
 
     mutating func end(_ name: BackupName, _ result: RunResult = .success, stopped: Bool = false) {
         runs[name]?.outcome = .ended(result, at: now)
-        carryOut(scheduler.runEnded(name, run: runs[name]?.run, result: result, stoppedOnRequest: stopped, now: now))
+        carryOut(scheduler.runEnded(name, scheduledRun: runs[name]?.scheduledRun, result: result, stoppedOnRequest: stopped, now: now))
     }
 
     /// Lets time pass up to `time`, with the timer going off as armed; runs that begin end at once where `length` is
