@@ -45,7 +45,7 @@ extension WholeSystem {
                 try world.machine.sh("chmod 722 /etc/lightsout/backup/open_backup")
                 let done = try world.machine.run("lightsout check")
                 #expect(done.status == 78)
-                #expect(done.stdout.contains("/etc/lightsout/lightsout.yaml:1:11: error: away would not run: /etc/lightsout/backup/nowhere"), "\(done)")
+                #expect(done.stdout.contains("/etc/lightsout/lightsout.yaml:1:26: error: away would not run: /etc/lightsout/backup/nowhere"), "\(done)")
                 #expect(done.stdout.contains("open would not run: /etc/lightsout/backup/open_backup can be written by everybody\n    mend it with: chmod "))
                 #expect(!done.stdout.contains("good"))
             }

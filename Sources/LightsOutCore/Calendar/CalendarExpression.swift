@@ -16,7 +16,9 @@
 /// - Abbreviations of the local zone (`02:30 CEST`) are refused. systemd takes them, and then stops elapsing for half
 ///   of the year. `CET`, `EST` and the like are also names of zones and are taken as these.
 /// - Zones that count leap seconds (`right/Europe/Berlin`) are refused: the system's clock does not count them.
-/// - `@` with a time before 1970 is refused; systemd takes some as years of this century.
+/// - `@` with a time before 1970 is refused, and so is `@-0`; systemd takes some as years of this century.
+/// - A list of seconds that holds every second and parts of seconds (`0/1,10.5`) is written as it is: systemd writes `*`,
+///   which loses the parts.
 public struct CalendarExpression: Hashable, Sendable {
     let weekdays: WeekdaySet
     /// Empty lists stand for `*`.

@@ -66,17 +66,17 @@ struct CalendarExpressionParser {
     }
 
     /// Whether what ends at `space` is a date, a time or a shorthand, which a zone may follow, and the next word is not
-    /// a weekday that came too late.
+    /// a weekday that came too late; or whether the next word is like `Europe/Berlin`, and can be nothing else anywhere.
     private func isZonePosition(_ space: Int) -> Bool {
         guard let before = bytes[..<space].last else { return false }
         let word = bytes[(space + 1)...]
         if Weekday.named(at: word) != nil { return false }
-        return before.isDigit || before == UInt8(ascii: "*") || Self.shorthands[lowercased(0..<space)] != nil
+        return word.contains(UInt8(ascii: "/")) || before.isDigit || before == UInt8(ascii: "*") || Self.shorthands[lowercased(0..<space)] != nil
     }
 
     private static func hint(forZone name: String, zones: ZoneDatabase) -> String {
         if let suggestion = zones.suggestion(for: name) { return "did you mean \"\(suggestion)\"?" }
-        if name.utf8.count <= 5, name.utf8.allSatisfy({ $0.isLetter }) {
+        if ZoneDatabase.looksLikeAbbreviation(name) {
             return """
                 an abbreviation holds for a part of the year only: name the zone, like "Europe/Berlin", or leave it away \
                 for local time
@@ -491,6 +491,13 @@ struct CalendarExpressionParser {
             // systemd takes three days more off for each further day before the end of the month: `*-*~1,25` is one of
             // its expressions, `*-*~1,26` is not. What is refused there is refused here.
             if field == .dayFromEnd { upper -= 3 }
+        }
+        // What is in the list beside every second adds nothing to it, unless it is a part of one.
+        let second = Int(CivilTime.second)
+        if field == .second, unique.contains(.everySecond),
+            unique.allSatisfy({ $0.first % second == 0 && $0.step % second == 0 })
+        {
+            return [.everySecond]
         }
         return unique
     }

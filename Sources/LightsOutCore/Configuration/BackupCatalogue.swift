@@ -10,7 +10,16 @@ public struct BackupCatalogue: Sendable {
     public init(_ configuration: Configuration, directories: Directories) {
         var backups = configuration.backups
         var warnings: [ConfigurationProblem] = []
-        for file in FolderListing.names(in: directories.scriptFolder) ?? [] {
+        let files = FolderListing.names(in: directories.scriptFolder)
+        if files == nil, errno != ENOENT {
+            let reason = String(cString: strerror(errno))
+            warnings.append(
+                ConfigurationProblem(
+                    .warning, file: directories.scriptFolder,
+                    "cannot be listed: \(reason). Scripts in it that are backups by their name are not seen",
+                    suggestion: errno == EACCES ? Self.adviceToCheckAsRoot : "put a directory in its place"))
+        }
+        for file in files ?? [] {
             switch ScriptFile(file, in: directories.scriptFolder) {
             case .script(let name):
                 if backups[name] == nil {
@@ -29,6 +38,8 @@ public struct BackupCatalogue: Sendable {
         self.backups = backups
         self.warnings = warnings
     }
+
+    fileprivate static let adviceToCheckAsRoot = "check as root: sudo lightsout check"
 
     /// Whether the backup exists by its script alone. The runner asks for one name, and needs no catalogue for it.
     public static func hasScript(_ name: BackupName, _ directories: Directories) -> Bool {
@@ -67,7 +78,13 @@ private enum ScriptFile {
         let path = folder + "/" + file
         var status = stat()
         guard lstat(path, &status) == 0 else {
-            self = .other
+            // It may have gone since the folder was listed.
+            self =
+                errno == ENOENT
+                ? .other
+                : .mistake(
+                    name, message: "may be a backup, and cannot be examined: \(String(cString: strerror(errno)))",
+                    suggestion: BackupCatalogue.adviceToCheckAsRoot)
             return
         }
         switch status.st_mode & S_IFMT {

@@ -12,9 +12,19 @@ extension ZoneRules {
     ) throws(ZoneError) -> ZoneRules {
         if let environment { return try fromEnvironment(environment, zones: zones) }
         do throws(ZoneError) {
-            return try ZoneDatabase.read(path: path, name: zoneName(ofLink: path))
+            return try read(path: path, name: zoneName(ofLink: path))
         } catch {
-            if case .unknown = error, access(path, F_OK) != 0 { return .utc }
+            if access(path, F_OK) != 0, errno == ENOENT { return .utc }
+            throw error
+        }
+    }
+
+    /// Reads a file that nobody calls by the name of a zone.
+    private static func read(path: String, name: String) throws(ZoneError) -> ZoneRules {
+        do throws(ZoneError) {
+            return try ZoneDatabase.read(path: path, name: name)
+        } catch {
+            if case .unknown = error { throw .damaged(path: path, what: "does not exist or holds no time zone") }
             throw error
         }
     }
@@ -25,7 +35,7 @@ extension ZoneRules {
     private static func fromEnvironment(_ text: String, zones: ZoneDatabase) throws(ZoneError) -> ZoneRules {
         let name = text.first == ":" ? String(text.dropFirst()) : text
         if name.isEmpty { return .utc }
-        if name.first == "/" { return try ZoneDatabase.read(path: name, name: zoneName(ofPath: name) ?? "localtime") }
+        if name.first == "/" { return try read(path: name, name: zoneName(ofPath: name) ?? "localtime") }
         do throws(ZoneError) {
             return try zones.zone(named: name)
         } catch {

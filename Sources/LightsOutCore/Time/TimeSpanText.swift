@@ -26,10 +26,13 @@ extension TimeSpan {
     private static func add(term rest: inout Substring.UTF8View, to sum: UInt64) throws(TimeSpanError) -> UInt64 {
         if rest.first == UInt8(ascii: "-") { throw .negative }
         let term = rest
-        let signed = rest.skip("+")
+        let start = rest.startIndex
+        rest.skipSpaceOfNumber()
+        rest.skip("+")
+        let isPrefixed = rest.startIndex != start
         let whole = rest.takeDigits()
         var fraction = Substring().utf8
-        if !signed || !whole.isEmpty, rest.skip(".") {
+        if !isPrefixed || !whole.isEmpty, rest.skip(".") {
             fraction = rest.takeDigits()
             guard !fraction.isEmpty else { throw .unexpected(String(Substring(term))) }
         } else if whole.isEmpty {
@@ -136,12 +139,18 @@ public enum TimeSpanError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Substring.UTF8View {
-    /// The white space of systemd's parsers, and what strtoll(3) skips before a number.
+    /// The white space of systemd's parsers.
     fileprivate mutating func skipSpace() {
+        self = drop { " \t\n\r".utf8.contains($0) }
+    }
+
+    /// What strtoll(3), by which systemd reads a number, skips before it.
+    fileprivate mutating func skipSpaceOfNumber() {
         self = drop { $0 == UInt8(ascii: " ") || (9...13).contains($0) }
     }
 
     /// Skips `prefix` where it comes next, and says whether it did.
+    @discardableResult
     fileprivate mutating func skip(_ prefix: StaticString) -> Bool {
         prefix.withUTF8Buffer { prefix in
             guard first == prefix.first, starts(with: prefix) else { return false }

@@ -190,7 +190,8 @@ private struct TimestampParser {
                 microsecond = fraction
             }
         }
-        guard hour <= 23, minute <= 59, second <= 59 else {
+        // A leap second is the first of the next minute, as in strptime(3), which knows two.
+        guard hour <= 23, minute <= 59, second <= 61 else {
             throw error("hours are 0 to 23, minutes and seconds 0 to 59")
         }
         let offset = try offset()
@@ -248,8 +249,8 @@ private struct TimestampParser {
         return time
     }
 
-    /// The end of the year 9999 in the zone that reaches it last, less a day.
-    private static let latest: Int64 = 253_402_214_400_000_000
+    /// The end of the year 9999 in UTC.
+    private static let latest: Int64 = 253_402_300_799_999_999
 
     private var rest: String { String(decoding: bytes, as: UTF8.self).quotedForPeople }
 

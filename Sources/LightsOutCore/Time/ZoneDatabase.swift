@@ -46,6 +46,9 @@ public final class ZoneDatabase: Sendable {
     public func reload() { kept.withLock { $0 = Kept() } }
 
     /// The name of a zone that is spelt nearly like `name`.
+    ///
+    /// An abbreviation is but a letter away from those of other parts of the world (`EDT` from `EET`): where `name` looks
+    /// like one, it is another zone's name only by the case of its letters.
     public func suggestion(for name: String) -> String? {
         let names = kept.withLock { kept in
             if let names = kept.names { return names }
@@ -53,7 +56,13 @@ public final class ZoneDatabase: Sendable {
             kept.names = names
             return names
         }
-        return Spelling.closest(to: name, among: names)
+        guard let near = Spelling.closest(to: name, among: names) else { return nil }
+        return Self.looksLikeAbbreviation(name) && near.lowercased() != name.lowercased() ? nil : near
+    }
+
+    /// Whether `name` is written like `CEST`: a few letters, all large or all small.
+    static func looksLikeAbbreviation(_ name: String) -> Bool {
+        name.utf8.count <= 5 && name.utf8.allSatisfy(\.isLetter) && (name == name.uppercased() || name == name.lowercased())
     }
 
     /// Whether `name` has the form of a zone's name. Such a zone need not exist.

@@ -3,7 +3,7 @@ import LightsOutCore
 public import Systemd
 
 /// The check that a script passes before it runs: it runs as root or as the backup's user, so nobody else may be able
-/// to decide what it does.
+/// to decide what it does; and that user must be able to run it.
 public nonisolated struct ScriptCheck {
     /// The account that the script runs as; it and root may own what the check looks at.
     public let user: User
@@ -15,25 +15,24 @@ public nonisolated struct ScriptCheck {
         self.searchPath = searchPath
     }
 
-    /// The kernel's own limit for a `#!` line is 256 bytes (execve(2)).
+    /// What the kernel reads of a file to tell how it is executed (execve(2)): a `#!` line is no longer.
     private static let longestHeader = 256
+    /// As many scripts as the kernel follows from a script to the program that interprets it all (`exec_binprm`).
+    private static let mostInterpreters = 5
 
     /// Checks the script at `path`: an absolute path without links, in directories and a file that only root and the
-    /// backup's user can write; a regular, executable file with one name; an interpreter that is as trustworthy, though
-    /// it may be reached by links.
+    /// backup's user can write; a regular file with one name that the user can execute; an interpreter of which all that is
+    /// true as well, though it may be reached by links.
     /// - Throws: ``ScriptRefusal``, which names the component at fault and what mends it.
     public func check(_ path: String) throws(ScriptRefusal) {
-        let script = try TrustedPath(owner: user, followsLinks: false).open(path)
-        try checkMode(script)
-        try checkFileSystem(script)
-        let header = try readHeader(script)
-        try checkHeader(header, of: script.path)
+        let script = try TrustedPath(to: .script, for: user).open(path)
+        try checkIdentity(of: script)
+        try checkExecution(of: script, as: .script, depth: 1)
     }
 
-    private func checkMode(_ script: borrowing TrustedPath.File) throws(ScriptRefusal) {
-        let mode = script.status.st_mode
+    private func checkIdentity(of script: borrowing TrustedPath.File) throws(ScriptRefusal) {
         let word = script.path.shellWord
-        if mode & (S_ISUID | S_ISGID) != 0 {
+        if script.status.st_mode & (S_ISUID | S_ISGID) != 0 {
             throw ScriptRefusal(script.path, "is setuid or setgid", mend: "chmod u-s,g-s \(word)")
         }
         if script.status.st_nlink != 1 {
@@ -41,97 +40,165 @@ public nonisolated struct ScriptCheck {
                 script.path, "has \(script.status.st_nlink) names (hard links), and may be changed through another",
                 mend: "cp \(word) \((script.path + ".new").shellWord) && mv \((script.path + ".new").shellWord) \(word)")
         }
-        // Who may execute it, in the kernel's order: the owner's bit is the only one that counts for the owner.
-        let bit: mode_t =
-            user.uid == 0
-            ? S_IXUSR | S_IXGRP | S_IXOTH
-            : script.status.st_uid == user.uid ? S_IXUSR : user.groups.contains(script.status.st_gid) ? S_IXGRP : S_IXOTH
-        if mode & bit == 0 {
-            let command =
-                user.uid == 0 || script.status.st_uid == user.uid ? "chmod u+x \(word)" : "chmod a+rx \(word)"
-            throw ScriptRefusal(script.path, "is not executable", mend: command)
-        }
-        if script.status.st_size == 0 {
-            throw ScriptRefusal(script.path, "is empty", advice: "Write the backup's commands into it.")
-        }
     }
 
-    private func checkFileSystem(_ script: borrowing TrustedPath.File) throws(ScriptRefusal) {
+    // MARK: Execution
+
+    /// Checks that the kernel executes the file for the user, and the same of what it brings in for that.
+    /// - Parameter depth: how many scripts there are up to this file, itself included.
+    private func checkExecution(
+        of file: borrowing TrustedPath.File, as role: TrustedPath.Role, depth: Int
+    ) throws(ScriptRefusal) {
+        try checkPermission(X_OK, on: file, as: role)
+        try checkFileSystem(of: file)
+        let header = try readHeader(of: file)
+        if header.starts(with: [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F")]) { return }
+        guard header.starts(with: "#!".utf8) else {
+            if role == .interpreter {
+                throw ScriptRefusal(
+                    file.path, "is the script's interpreter, and neither a program nor begins with a #! line",
+                    advice: "Install it anew or mend the #! line.")
+            }
+            throw header.isEmpty
+                ? ScriptRefusal(file.path, "is empty", advice: "Write the backup's commands into it.")
+                : ScriptRefusal(
+                    file.path, "does not begin with a #! line",
+                    advice: "Begin it with the line: #!/bin/sh (or #!/bin/bash, …).")
+        }
+        // The kernel reads a program; a script is read by its interpreter.
+        try checkPermission(R_OK, on: file, as: role)
+        guard depth <= Self.mostInterpreters else {
+            throw ScriptRefusal(
+                file.path, "is a script whose interpreter is a script, and so on: the kernel does not follow as many",
+                advice: "Name a program in the #! line.")
+        }
+        try checkLine(header, of: file.path, depth: depth)
+    }
+
+    private func checkPermission(
+        _ wanted: Int32, on file: borrowing TrustedPath.File, as role: TrustedPath.Role
+    ) throws(ScriptRefusal) {
+        guard user.lacks(wanted, of: file.status) != 0 else { return }
+        let fault =
+            wanted == R_OK
+            ? "cannot be read by user \"\(user.name)\", and is a script, which its interpreter reads"
+            : "is not executable" + (user.uid == 0 ? "" : " for user \"\(user.name)\"")
+        throw ScriptRefusal(
+            file.path, (role == .interpreter ? "is the script's interpreter and " : "") + fault,
+            remedy: remedy(on: file, as: role))
+    }
+
+    /// What lets the user read and execute the file, and nobody else whom its mode keeps out.
+    private func remedy(on file: borrowing TrustedPath.File, as role: TrustedPath.Role) -> ScriptRefusal.Remedy {
+        let status = file.status
+        let word = file.path.shellWord
+        let lacking = user.lacks(R_OK | X_OK, of: status)
+        let letters = (lacking & R_OK != 0 ? "r" : "") + (lacking & X_OK != 0 ? "x" : "")
+        if user.uid == 0 { return .command("chmod \(role == .script ? "u+x" : "a+x") \(word)") }
+        let fileClass = FileClass(of: user, for: status)
+        if fileClass == .owner { return .command("chmod u+\(letters) \(word)") }
+        if role == .interpreter { return .advice("Name an interpreter that the user may run, such as /bin/sh.") }
+        if fileClass == .group { return .command("chmod g+\(letters) \(word)") }
+        // What everybody may read already is not kept from anybody.
+        if lacking & R_OK == 0 { return .command("chmod a+x \(word)") }
+        let group = User.groupName(user.gid) ?? String(user.gid)
+        return .command("chgrp \(group.shellWord) \(word) && chmod g+rx \(word)")
+    }
+
+    private func checkFileSystem(of file: borrowing TrustedPath.File) throws(ScriptRefusal) {
         var status = statvfs()
-        guard fstatvfs(script.descriptor.number, &status) == 0, status.f_flag & Linux.mountedNoExec != 0 else {
+        guard fstatvfs(file.descriptor.number, &status) == 0, status.f_flag & Linux.mountedNoExec != 0 else {
             return
         }
         throw ScriptRefusal(
-            script.path, "is on a file system mounted noexec",
-            advice: "Move the script to another one, or remount it with: mount -o remount,exec …")
+            file.path, "is on a file system mounted noexec",
+            advice: "Move it to another one, or remount it with: mount -o remount,exec …")
     }
 
     /// Reads the first line's worth of bytes of the very file that was checked.
-    private func readHeader(_ script: borrowing TrustedPath.File) throws(ScriptRefusal) -> [UInt8] {
+    private func readHeader(of file: borrowing TrustedPath.File) throws(ScriptRefusal) -> [UInt8] {
         do throws(SystemError) {
-            let contents = try Descriptor.open("/proc/self/fd/\(script.descriptor.number)", O_RDONLY)
+            let contents = try Descriptor.open("/proc/self/fd/\(file.descriptor.number)", O_RDONLY)
             return try contents.readAll(limit: Self.longestHeader)
         } catch {
             throw ScriptRefusal(
-                script.path, "cannot be read: \(error.reason)", mend: "chmod u+r \(script.path.shellWord)")
+                error, file.path, "cannot be read", remedy: .command("chmod u+r \(file.path.shellWord)"))
         }
     }
 
-    private func checkHeader(_ header: [UInt8], of path: String) throws(ScriptRefusal) {
-        if header.starts(with: [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F")]) { return }
-        guard header.starts(with: "#!".utf8) else {
-            throw ScriptRefusal(
-                path, "does not begin with a #! line",
-                advice: "Begin it with the line: #!/bin/sh (or #!/bin/bash, …).")
-        }
+    // MARK: Interpreters
+
+    /// Checks a `#!` line as the kernel reads it: an interpreter, and the rest of the line as one argument for it.
+    private func checkLine(_ header: [UInt8], of path: String, depth: Int) throws(ScriptRefusal) {
         let line = String(decoding: header.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         if line.hasSuffix("\r") {
             throw ScriptRefusal(
                 path, "has DOS line ends, so that its interpreter is not found",
                 mend: "sed -i 's/\\r$//' \(path.shellWord)")
         }
-        let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map { String($0) }
-        guard let interpreter = words.first else {
+        func isSpace(_ character: Character) -> Bool { character == " " || character == "\t" }
+        let rest = line.drop(while: isSpace)
+        let interpreter = String(rest.prefix { !isSpace($0) })
+        guard !interpreter.isEmpty else {
             throw ScriptRefusal(path, "names no interpreter in its #! line", advice: "Begin it with: #!/bin/sh")
         }
-        try checkInterpreter(interpreter, of: path)
-        if interpreter.hasSuffix("/env"), let program = words.dropFirst().first(where: { !$0.hasPrefix("-") && !$0.contains("=") }) {
-            try checkProgram(program, of: path)
-        }
+        try checkInterpreter(interpreter, of: path, depth: depth)
+        guard interpreter.hasSuffix("/env") else { return }
+        var argument = rest.dropFirst(interpreter.count).drop(while: isSpace)
+        while argument.last.map(isSpace) == true { argument.removeLast() }
+        try checkCommand(ofEnv: String(argument), of: path, depth: depth)
     }
 
-    private func checkInterpreter(_ interpreter: String, of path: String) throws(ScriptRefusal) {
+    private func checkInterpreter(_ interpreter: String, of path: String, depth: Int) throws(ScriptRefusal) {
         guard interpreter.hasPrefix("/") else {
             throw ScriptRefusal(
                 path, "names the interpreter \(interpreter.quotedForPeople), which is no absolute path",
                 advice: "Begin it with a line such as: #!/bin/sh")
         }
-        guard access(interpreter, F_OK) == 0 else {
+        guard access(interpreter, F_OK) == 0 || errno != ENOENT && errno != ENOTDIR else {
             throw ScriptRefusal(
                 path, "names the interpreter \(interpreter.plainOrQuoted), which does not exist",
                 advice: "Install it or mend the #! line.")
         }
-        let file = try TrustedPath(owner: user, followsLinks: true).open(interpreter)
-        guard file.status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH) != 0 else {
-            throw ScriptRefusal(
-                file.path, "is the script's interpreter and not executable",
-                mend: "chmod a+x \(file.path.shellWord)")
-        }
+        let file = try TrustedPath(to: .interpreter, for: user).open(interpreter)
+        try checkExecution(of: file, as: .interpreter, depth: depth + 1)
     }
 
     /// Checks what `env` will find, with the search path that the script gets.
-    private func checkProgram(_ program: String, of path: String) throws(ScriptRefusal) {
-        if program.contains("/") { return try checkInterpreter(program, of: path) }
-        var found: String?
-        for directory in searchPath where found == nil {
-            let place = "\(directory)/\(program)"
-            if access(place, X_OK) == 0 { found = place }
+    private func checkCommand(ofEnv argument: String, of path: String, depth: Int) throws(ScriptRefusal) {
+        let command: EnvironmentCommand
+        do throws(EnvironmentCommand.Fault) {
+            command = try EnvironmentCommand(argument, searchPath: searchPath)
+        } catch {
+            throw switch error {
+            case .noProgram:
+                ScriptRefusal(path, "names no program behind env in its #! line", advice: "Write like: #!/usr/bin/env bash")
+            case .oneWord:
+                ScriptRefusal(
+                    path, "has \(argument.quotedForPeople) behind env, which the kernel hands on as one word",
+                    advice: "Write env -S for several: \("#!/usr/bin/env -S \(argument)".plainOrQuoted)")
+            case .notPlain(let word):
+                ScriptRefusal(
+                    path, "has the word \(word.quotedForPeople) behind env -S, which is not checked",
+                    advice: "Write it without quotes, \\ and $.")
+            }
         }
-        guard let place = found else {
+        guard !command.program.contains("/") else {
+            return try checkInterpreter(command.program, of: path, depth: depth)
+        }
+        let places = command.searchPath.map { "\($0)/\(command.program)" }
+        guard let place = places.first(where: isExecutable) else {
             throw ScriptRefusal(
-                path, "names the interpreter \(program.plainOrQuoted), which is not in \(searchPath.joined(separator: ":"))",
+                path,
+                "names the interpreter \(command.program.plainOrQuoted), which is not in \(command.searchPath.joined(separator: ":").plainOrQuoted)",
                 advice: "Install it or mend the #! line.")
         }
-        try checkInterpreter(place, of: path)
+        try checkInterpreter(place, of: path, depth: depth)
+    }
+
+    /// Whether the search for a program ends at `path`, execvp(3).
+    private func isExecutable(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && user.lacks(X_OK, of: status) == 0
     }
 }

@@ -1,4 +1,6 @@
+import Glibc
 import LightsOutCore
+import Systemd
 
 /// Why a script is not run: the component at fault, what is wrong with it, and the command that mends it.
 public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStringConvertible {
@@ -8,6 +10,8 @@ public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStrin
     public let problem: String
     /// What mends it: a command, or an advice where no single command does.
     public let remedy: Remedy
+    /// Whether it is the kernel that kept the check from looking: whoever has more rights may find nothing wrong.
+    public let isUnseen: Bool
 
     public enum Remedy: Equatable, Sendable {
         case command(String)
@@ -22,16 +26,27 @@ public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStrin
         }
     }
 
-    init(_ component: String, _ problem: String, mend command: String) {
+    init(_ component: String, _ problem: String, remedy: Remedy) {
         self.component = component
         self.problem = problem
-        remedy = .command(command)
+        self.remedy = remedy
+        isUnseen = false
+    }
+
+    init(_ component: String, _ problem: String, mend command: String) {
+        self.init(component, problem, remedy: .command(command))
     }
 
     init(_ component: String, _ problem: String, advice: String) {
+        self.init(component, problem, remedy: .advice(advice))
+    }
+
+    /// What the kernel refused to show.
+    init(_ error: SystemError, _ component: String, _ failure: String, remedy: Remedy) {
         self.component = component
-        self.problem = problem
-        remedy = .advice(advice)
+        problem = "\(failure): \(error.reason)"
+        self.remedy = remedy
+        isUnseen = error.code == EACCES || error.code == EPERM
     }
 }
 

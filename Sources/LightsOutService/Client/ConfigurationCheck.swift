@@ -36,11 +36,9 @@ public struct ConfigurationCheck {
     /// Checks the installed configuration, and the scripts that are backups by their name.
     public func installed() -> Findings {
         let reading = ConfigurationLoader.load(directories, calendar: calendar)
-        var findings = Findings(problems: reading.problems)
-        guard let configuration = reading.configuration else { return findings }
-        let catalogue = BackupCatalogue(configuration, directories: directories)
-        findings.problems += catalogue.warnings
-        check(Array(catalogue.backups.values), &findings)
+        let catalogue = BackupCatalogue(reading.sound, directories: directories)
+        var findings = Findings(problems: reading.problems + catalogue.warnings)
+        check(catalogue.backups, of: reading, &findings)
         return findings
     }
 
@@ -50,76 +48,38 @@ public struct ConfigurationCheck {
         for path in paths {
             let reading = ConfigurationLoader.load(file: path, directories, calendar: calendar)
             findings.problems += reading.problems
-            if let configuration = reading.configuration { check(Array(configuration.backups.values), &findings) }
+            check(reading.sound.backups, of: reading, &findings)
         }
         return findings
     }
 
     // MARK: Scripts and machine
 
-    private func check(_ backups: [BackupConfiguration], _ findings: inout Findings) {
-        findings.backups += backups.count
-        let backups = backups.sorted { $0.name < $1.name }
-        var hidden: [BackupConfiguration] = []
-        for backup in backups {
-            if Self.isHidden(backup.script) {
-                hidden.append(backup)
-            } else if let problem = scriptProblem(of: backup) {
-                findings.problems.append(problem)
-            }
-        }
-        if let first = hidden.first {
-            let others = hidden.count - 1
-            let also = others == 0 ? "" : " and \(others) other script\(others == 1 ? "" : "s")"
+    private func check(
+        _ backups: [BackupName: BackupConfiguration], of reading: ConfigurationReading, _ findings: inout Findings
+    ) {
+        let faulty = Set(
+            reading.problems.compactMap { problem -> BackupName? in
+                if problem.severity == .error, case .backup(let name) = problem.scope { name } else { nil }
+            })
+        findings.backups += faulty.union(backups.keys).count
+        // Of a faulty backup, and of one whose defaults are, it is not known what would run and as whom.
+        let known = backups.values.filter { backup in
+            !faulty.contains(backup.name) && (reading.hasSoundDefaults || backup.place != nil)
+        }.sorted { $0.name < $1.name }
+        findings.problems += ScriptFindings(known, as: runner, files: reading.files).problems
+        if let first = known.first(where: { $0.settings.wake && !$0.settings.schedule.isEmpty }), !Self.hasAlarm {
             findings.problems.append(
-                problem(
-                    .warning, first, "\(first.script)\(also) cannot be checked without more rights",
-                    suggestion: "check as root: sudo lightsout check"))
-        }
-        if let first = backups.first(where: { $0.settings.wake && !$0.settings.schedule.isEmpty }), !Self.hasAlarm {
-            findings.problems.append(
-                problem(
-                    .warning, first, "the machine cannot be woken for \(first.name): it has no real-time clock with an alarm",
-                    suggestion: "the backup runs late, when the machine is awake again; or leave out wake: true"))
+                ConfigurationProblem(
+                    .warning, file: first.place?.file ?? first.script, position: first.place?.position,
+                    "the machine cannot be woken for \(first.name): it has no real-time clock with an alarm",
+                    suggestion: "the backup runs late, when the machine is awake again; or leave out wake: true",
+                    scope: .backup(first.name)))
         }
     }
 
-    /// Whether a script may be as it should, for all that we are permitted to see of it.
-    private static func isHidden(_ script: String) -> Bool {
-        geteuid() != 0 && access(script, R_OK) != 0 && errno == EACCES
-    }
-
-    private func scriptProblem(of backup: BackupConfiguration) -> ConfigurationProblem? {
-        let user: User
-        do throws(SystemError) {
-            user = if let name = backup.settings.user { try User(named: name) } else { try User(uid: geteuid()) }
-        } catch {
-            return problem(
-                .error, backup, "there is no user \((backup.settings.user ?? "").quotedForPeople) for \(backup.name)",
-                suggestion: "make the account, or name another one with \"user\"")
-        }
-        do throws(ScriptRefusal) {
-            try ScriptCheck(user: user).check(backup.script)
-            return nil
-        } catch {
-            let suggestion =
-                switch error.remedy {
-                case .command(let command): "mend it with: \(command)"
-                case .advice(let advice): advice
-                }
-            return problem(
-                .error, backup, "\(backup.name) would not run: \(error.component) \(error.problem)", suggestion: suggestion)
-        }
-    }
-
-    /// A problem at the place where the backup is named, or with its script where only that makes it one.
-    private func problem(
-        _ severity: ConfigurationProblem.Severity, _ backup: BackupConfiguration, _ message: String, suggestion: String
-    ) -> ConfigurationProblem {
-        ConfigurationProblem(
-            severity, file: backup.place?.file ?? backup.script, position: backup.place?.position, message,
-            suggestion: suggestion, scope: .backup(backup.name))
-    }
+    /// Whose rights a script has where the configuration does not say: root's, but for a trial in directories of one's own.
+    private var runner: uid_t { directories.configuration == Directories().configuration ? 0 : geteuid() }
 
     /// Whether any clock of the machine can wake it (/sys/class/rtc of the kernel's documentation).
     private static var hasAlarm: Bool {

@@ -31,6 +31,9 @@ struct CalendarExpressionTests {
         ("*-*~*", "*-*-* 00:00:00"),
         ("*:*:*", "*-*-* *:*:*"),
         ("*:*:0/1", "*-*-* *:*:*"),
+        ("*:*:0/1,30", "*-*-* *:*:*"),
+        ("*:*:5..9/2,0,0/1", "*-*-* *:*:*"),
+        ("*:*:0..59,30", "*-*-* *:*:00..59,30"),
         ("1..6/2:0", "*-*-* 01..05/2:00:00"),
         ("5..5/9:0", "*-*-* 05:00:00"),
         ("69-1-1", "2069-01-01 00:00:00"),
@@ -62,6 +65,7 @@ struct CalendarExpressionTests {
         ("Sat..Mon", "the range \"Sat..Mon\" runs backwards: the week begins on Monday; write \"Sat..Sun,Mon\""),
         ("dayly", "\"dayly\" is not known; did you mean \"daily\"?"),
         ("02:30 Europe/Berlni", "there is no time zone \"Europe/Berlni\" on this machine; \"timedatectl list-timezones\" shows which there are; did you mean \"Europe/Berlin\"?"),
+        ("Mon..Fri Europe/Berln", "there is no time zone \"Europe/Berln\" on this machine; \"timedatectl list-timezones\" shows which there are; did you mean \"Europe/Berlin\"?"),
         ("24:00", "the hour 24 in \"24\" is out of range: it is 0 to 23; write 00:00 of the next day"),
         ("*:*/5", "\"*\" cannot be repeated; write \"0/5\" for every fifth, counted from 0"),
         ("12", "\"12\" is neither a date nor a time; a time has hours and minutes, like \"12:00\""),
@@ -82,6 +86,29 @@ struct CalendarExpressionTests {
         } throws: { error in
             "\(error)" == "\(text.quotedForPeople) is no calendar expression: \(complaint)"
         }
+    }
+
+    @Test("an abbreviation is not taken for that of another part of the world", arguments: ["EDT", "BST", "PST", "IST", "CEST", "edt"])
+    func abbreviations(name: String) {
+        #expect {
+            try CalendarExpression("02:30 \(name)")
+        } throws: { error in
+            "\(error)".contains("an abbreviation holds for a part of the year only")
+        }
+    }
+
+    @Test("a zone that is misspelt or in the wrong case is recognised", arguments: [("cet", "CET"), ("Japn", "Japan"), ("japan", "Japan"), ("gmt", "GMT")])
+    func zoneNames(name: String, meant: String) {
+        #expect {
+            try CalendarExpression("02:30 \(name)")
+        } throws: { error in
+            (error as? CalendarExpressionError)?.suggestion == "did you mean \"\(meant)\"?"
+        }
+    }
+
+    @Test("parts of seconds beside every second are written, which systemd does not")
+    func everySecondAndParts() throws {
+        #expect(try CalendarExpression("*:*:0/1,10.5").description == "*-*-* *:*:00/1,10.500000")
     }
 
     @Test("a complaint tells where in the text the part is")

@@ -26,7 +26,7 @@ struct CalendarOracleTests {
         let expressions = [
             "5..5/2147483647:0", "5..5/2147483648:0", "0:0:5..5/2147.483647", "0:0:5..5/2147.483648", "0:0:59..59/606306",
             "2147483648:0", "99999999999999999999-1-1", "@7258118399", "@7258118400", "@99999999999", "@ 5", "@+5", "@",
-            "00:00:59.9999994", "00:00:59.9999995", "00:00:00/0.0000004", "00:00:00/0.0000005", "*-*~28", "*-*~29", "*-*~1,25",
+            "00:00:59.9999994", "00:00:59.9999995", "*:*:0/1,30", "*:*:0/1,10.5", "*:*:0..9,0/1", "*:*:0/1,5..9/2,7", "*:*:0/1,70", "*:*:1/1,0", "00:00:00/0.0000004", "00:00:00/0.0000005", "*-*~28", "*-*~29", "*-*~1,25",
             "*-*~1,26", "*-*~5/4", "*-*~5/5", "1/23:0", "1/22:0", "2199-1-1", "2200-1-1", "1969-1-1", "99-1-1", "100-1-1",
         ]
         try compare(expressions, base: .utc(2026, 11, 23, 18, 12), zone: "UTC", iterations: 3)
@@ -93,7 +93,9 @@ struct CalendarOracleTests {
                 continue
             }
             #expect(!verdict.isRefused, report)
-            if let normalized = verdict.normalized { #expect(expression.description == normalized, report) }
+            // systemd does not write the parts of seconds beside every second.
+            let isCut = expression.seconds.count > 1 && expression.seconds.contains(.everySecond)
+            if let normalized = verdict.normalized, !isCut { #expect(expression.description == normalized, report) }
             let difference = difference(expression, from: verdict, base: base, zone: rules, iterations: iterations)
             #expect(difference == nil, report)
         }

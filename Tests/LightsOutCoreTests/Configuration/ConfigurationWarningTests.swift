@@ -40,6 +40,21 @@ struct ConfigurationWarningTests {
         #expect(warnings(text) == [])
     }
 
+    @Test("a schedule of the defaults that never elapses again is told once")
+    func defaultsNeverElapse() {
+        #expect(
+            warnings("defaults: {schedule: 2020-01-01}\nbackups: {a: , b: {wake: true}}", calendar: calendar)
+                == [#"12: "2020-01-01 00:00:00" never elapses again"#])
+    }
+
+    @Test(
+        "what goes with a faulty key is not questioned",
+        arguments: ["backups: {a: {schedule: Foo, wake: true, random_delay: 5min}}", "defaults: {schedule: Foo}\nbackups: {a: {wake: true}}"])
+    func faultyKey(text: String) {
+        let reading = ConfigurationReader.read(main: ConfigurationFile(path: "l.yaml", bytes: Array(text.utf8)))
+        #expect(reading.problems.map(\.severity) == [.error])
+    }
+
     @Test("a backup that is stale before it is due again is told")
     func staleBeforeDue() {
         #expect(

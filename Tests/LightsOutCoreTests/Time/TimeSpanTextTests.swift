@@ -9,7 +9,7 @@ struct TimeSpanTextTests {
         arguments: [
             ("90", 90_000_000), ("0", 0), ("1.5h", 5_400_000_000), ("1h 30min", 5_400_000_000), ("1h30", 3_630_000_000),
             ("2 weeks", 1_209_600_000_000), ("55s500ms", 55_500_000), ("300ms20s 5day", 432_020_300_000),
-            ("1y 12month", 63_115_200_000_000), ("1 .5h", 1_801_000_000), ("+5", 5_000_000), (" 5\tmin ", 300_000_000),
+            ("1y 12month", 63_115_200_000_000), ("1 .5h", 1_801_000_000), ("+5", 5_000_000), ("\u{b}5min\u{c} 5s", 305_000_000), (" 5\tmin ", 300_000_000),
             ("5\u{b5}s", 5), ("5\u{3bc}s", 5), ("0.0000001s", 0), ("9223372036854775807us", .max >> 1),
         ] as [(String, UInt64)])
     func value(text: String, microseconds: UInt64) throws {
@@ -27,7 +27,8 @@ struct TimeSpanTextTests {
             ("", .empty), ("  ", .empty), ("-5", .negative), ("1 -1", .negative), ("infinity 5", .unexpected("5")),
             ("5mon", .unexpected("on")), ("5.", .unexpected("5.")), ("1. 5h", .unexpected("1. 5h")),
             ("5+6", .unexpected("+6")), ("+.5", .unexpected("+.5")), ("1e3", .unexpected("e3")),
-            ("five", .unexpected("five")), ("1.5.5", .unexpected(".5")),
+            ("5\u{b}min", .unexpected("\u{b}min")), ("5min\u{c}", .unexpected("\u{c}")), ("\u{b}.5", .unexpected("\u{b}.5")),
+            ("\u{b}infinity", .unexpected("\u{b}infinity")), ("five", .unexpected("five")), ("1.5.5", .unexpected(".5")),
             ("9223372036854775808us", .tooLong), ("584543y", .tooLong), ("99999999999999999999s", .tooLong),
             ("292271y 292271y 1000y", .tooLong),
         ] as [(String, TimeSpanError)])
@@ -76,10 +77,10 @@ struct TimeSpanTextTests {
             "", "mon", "S", "secs", "e3",
         ]
         let numbers = ["0", "1", "5", "30", "584542", "9223372036854775807", "18446744073709551616", "+2", "-1", "", "007"]
-        let pieces = ["", "", "", "", " ", "\t", ".5", ".25", ".", "infinity", "1.999999999", ".0000001"]
+        let pieces = ["", "", "", "", " ", "\t", "\u{b}", ".5", ".25", ".", "infinity", "1.999999999", ".0000001"]
         var text = ""
         for _ in 0...Int.random(in: 0..<3, using: &random) {
-            for part in [numbers, pieces, units, ["", " ", "  "]] { text += part.randomElement(using: &random) ?? "" }
+            for part in [numbers, pieces, units, ["", " ", "  ", "\u{c}"]] { text += part.randomElement(using: &random) ?? "" }
         }
         return text
     }

@@ -122,7 +122,7 @@ struct TimestampTextTests {
     @Test("systemd reads these in the same way", .enabled(if: SystemdAnalyze.isInstalled, "systemd-analyze is not installed"), arguments: [
         "2012-11-23 11:12:13", "12-1-2", "2012-1-2 3:4:5", "fri 2012-11-23 11:12:13.5", "2012-11-23 11:12:13.123456", "2012-11-23 UTC",
         "@1395716396", "@1395716396.5", "2026-07-01 CEST", "2028-02-29", "2199-12-31 23:59", "Thu 2012-11-23", "1 2 3", "2012-11-23 11",
-        "2012-13-01", "24:00", "Mon", "2012-11-23 11:12.5", "ago", "-5min ago", "-infinity", "5min", "68-1-1",
+        "2012-13-01", "24:00", "Mon", "2012-11-23 11:12.5", "ago", "-5min ago", "-infinity", "2026-01-01 23:59:60", "2026-01-01 23:59:61", "2026-01-01 23:59:62", "@253402300799", "@-0", "2026-01-01 23:60", "5min", "68-1-1",
     ])
     func asSystemd(text: String) throws {
         let theirs = try SystemdAnalyze.timestamp(text, zone: "Europe/Berlin")

@@ -271,6 +271,11 @@ struct LocalZoneTests {
     func nonsense() {
         #expect(throws: ZoneError.unknown("Nonsense/Zone")) { try ZoneRules.local(environment: "Nonsense/Zone") }
         #expect(throws: ZoneError.self) { try ZoneRules.local(environment: "../../etc/localtime") }
+        #expect {
+            try ZoneRules.local(environment: "/etc/passwd")
+        } throws: { error in
+            "\(error)" == #"the time zone file "/etc/passwd" does not exist or holds no time zone"#
+        }
     }
 
     @Test("without TZ it is what /etc/localtime links to; a copy has no name; no file is UTC")

@@ -24,7 +24,7 @@ struct ScriptCheckTests {
         } catch { return error }
     }
 
-    @Test(arguments: ["#!/bin/sh\n", "#!/bin/sh", "#! /bin/sh -e\n", "#!\t/bin/sh\n", "#!/usr/bin/env sh\n", "#!/usr/bin/env -S sh -e\n", "#!/usr/bin/env A=1 sh\n"])
+    @Test(arguments: ["#!/bin/sh\n", "#!/bin/sh", "#! /bin/sh -e\n", "#!\t/bin/sh\n", "#!/usr/bin/env sh\n", "#!/usr/bin/env -S sh -e\n", "#!/usr/bin/env -S A=1 sh\n", "#!/usr/bin/env -Ssh\n", "#!/usr/bin/env -iS -u FOO -C / sh\n", "#!/usr/bin/env \tsh \n"])
     func `one of root's own is fine`(header: String) throws {
         #expect(try refused(tree.file("good", header)) == nil)
     }
@@ -68,13 +68,78 @@ struct ScriptCheckTests {
 
     @Test func `its user must be able to execute it`() throws {
         let script = try tree.file("script", mode: 0o700)
-        #expect(refused(script, for: nobody)?.remedy == .command("chmod a+rx \(script)"))
+        #expect(refused(script, for: nobody)?.remedy == .command("chgrp nogroup \(script) && chmod g+rx \(script)"), "others may not read it")
+        chmod(script, 0o744)
+        #expect(refused(script, for: nobody)?.remedy == .command("chmod a+x \(script)"))
+        chmod(script, 0o700)
         chown(script, nobody.uid, nobody.gid)
         #expect(refused(script, for: nobody) == nil)
         chmod(script, 0o677)
         #expect(refused(script, for: nobody)?.problem == "can be written by everybody")
         chmod(script, 0o655)
         #expect(refused(script, for: nobody)?.remedy == .command("chmod u+x \(script)"), "for its owner the owner's bit alone counts")
+    }
+
+    @Test(arguments: [
+        (mode_t(0o711), gid_t(0)), (0o700, 0), (0o744, 0), (0o710, 65534), (0o701, 65534),
+    ])
+    func `what is to let its user run it does`(mode: mode_t, group: gid_t) throws {
+        let script = try tree.file("script", mode: mode)
+        chown(script, 0, group)
+        guard case .command(let command) = refused(script, for: nobody)?.remedy else {
+            Issue.record("no command: \(String(describing: refused(script, for: nobody)))")
+            return
+        }
+        try run(command)
+        #expect(refused(script, for: nobody) == nil, "after \(command)")
+    }
+
+    private func run(_ command: String) throws {
+        let words = ["/bin/sh", "-c", command]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var pid: pid_t = 0
+        try #require(posix_spawn(&pid, words[0], nil, nil, &arguments, nil) == 0)
+        var status: Int32 = 0
+        waitpid(pid, &status, 0)
+        #expect(status == 0, "\(command)")
+    }
+
+    @Test func `a program need not be read by its user, a script must`() throws {
+        let program = try tree.file("program", "\u{7f}ELF", mode: 0o711)
+        let script = try tree.file("script", mode: 0o711)
+        #expect(refused(program, for: nobody) == nil)
+        #expect(refused(script, for: nobody)?.problem == #"cannot be read by user "nobody", and is a script, which its interpreter reads"#)
+        #expect(refused(script) == nil)
+    }
+
+    @Test func `its user must be able to pass the directories`() throws {
+        tree.directory("closed", mode: 0o700)
+        let script = try tree.file("closed/script", mode: 0o755)
+        #expect(refused(script, for: nobody)?.component == "\(tree.path)/closed")
+        #expect(refused(script, for: nobody)?.problem == #"cannot be entered by user "nobody""#)
+        #expect(refused(script) == nil)
+    }
+
+    @Test func `its user must be able to execute its interpreter`() throws {
+        try tree.file("interpreter", "\u{7f}ELF", mode: 0o700)
+        let script = try tree.file("script", "#!\(tree.path)/interpreter\n", mode: 0o755)
+        #expect(refused(script, for: nobody)?.component == "\(tree.path)/interpreter")
+        #expect(refused(script) == nil)
+    }
+
+    @Test func `nobody is told to take a home or a share away from those whose it is`() throws {
+        tree.directory("alice")
+        chown(tree.path + "/alice", nobody.uid, nobody.gid)
+        tree.directory("share", mode: 0o2775)
+        for script in [try tree.file("alice/script"), try tree.file("share/script")] {
+            guard case .advice(let advice) = refused(script)?.remedy else {
+                Issue.record("\(String(describing: refused(script)))")
+                continue
+            }
+            #expect(advice.hasPrefix("Move the script, "))
+        }
+        #expect(try refused(tree.file("alice/script"))?.description.hasSuffix("or run the backup as that user, with user: nobody") == true)
     }
 
     @Test func `links to it are refused, wherever they are on the way`() throws {
@@ -104,7 +169,7 @@ struct ScriptCheckTests {
         #expect(try refused(tree.file("script", "#!\(tree.path)/one\n")) != nil)
     }
 
-    @Test(arguments: ["relative/script", "", "/", "/etc/../etc/passwd", "/etc/./passwd", "/etc/pass\0wd"])
+    @Test(arguments: ["relative/script", "", "/", "/etc/../etc/passwd", "/etc/./passwd", "/etc/pass\0wd", "/usr/bin/true/"])
     func `a path that is not plain and absolute is refused`(path: String) {
         #expect(refused(path) != nil)
     }
@@ -123,11 +188,33 @@ struct ScriptCheckTests {
     @Test(arguments: [
         ("", "is empty"), ("echo\n", "does not begin with a #! line"), ("#!\n", "names no interpreter in its #! line"),
         ("#!sh\n", #"names the interpreter "sh", which is no absolute path"#), ("#!/bin/sh\r\n", "has DOS line ends, so that its interpreter is not found"),
+        ("#!/usr/bin\n", "is a directory, not an interpreter"), ("#!/etc/passwd\n", "is the script's interpreter and is not executable"),
+        ("#!/usr/bin/env\n", "names no program behind env in its #! line"), ("#!/usr/bin/env A=1 sh\n", "names no program behind env in its #! line"),
+        ("#!/usr/bin/env sh -e\n", #"has "sh -e" behind env, which the kernel hands on as one word"#),
+        ("#!/usr/bin/env -S 'sh'\n", #"has the word "'sh'" behind env -S, which is not checked"#),
+        ("#!/usr/bin/env -S PATH=/no/where sh\n", "names the interpreter sh, which is not in /no/where"),
         ("#!/no/where\n", "names the interpreter /no/where, which does not exist"),
         ("\u{feff}#!/bin/sh\n", "does not begin with a #! line"), ("\0\0\0\0", "does not begin with a #! line"),
     ])
     func `a beginning that the kernel would not execute is refused`(text: String, problem: String) throws {
         #expect(try refused(tree.file("script", text))?.problem == problem)
+    }
+
+    @Test func `interpreters that are scripts are followed as far as the kernel follows them`() throws {
+        var interpreter = "/bin/sh"
+        for depth in 1...6 {
+            interpreter = try tree.file("\(depth)", "#!\(interpreter)\n", mode: 0o755)
+            #expect((refused(interpreter) == nil) == (depth <= 5), "\(depth)")
+        }
+        try tree.file("1", "garbage", mode: 0o755)
+        #expect(refused("\(tree.path)/2")?.problem == "is the script's interpreter, and neither a program nor begins with a #! line")
+        try tree.file("1", "#!/no/where\n", mode: 0o755)
+        #expect(refused("\(tree.path)/3")?.component == "\(tree.path)/1")
+    }
+
+    @Test func `env that calls itself is refused`() throws {
+        let tool = try tree.file("tool", "#!/usr/bin/env tool\n", mode: 0o755)
+        #expect(throws: ScriptRefusal.self) { try ScriptCheck(user: root, searchPath: [tree.path]).check(tool) }
     }
 
     @Test func `an interpreter of env's is looked for where the script will look`() throws {

@@ -4,8 +4,11 @@ public struct ConfigurationReading: Sendable {
     public var configuration: Configuration? { hasErrors ? nil : sound }
     /// Every problem, in the files' order and in the order of lines.
     public let problems: [ConfigurationProblem]
-    /// What could be read of the configuration: the backups in which nothing is wrong.
-    let sound: Configuration
+    /// What could be read of the configuration: the backups in which nothing is wrong, for who looks for what else is. One
+    /// that goes by faulty defaults is among them where it says itself who its user is.
+    public let sound: Configuration
+    /// Whether the defaults that hold for all could be read.
+    public let hasSoundDefaults: Bool
     /// The files' own bytes, for who goes by them after they have changed.
     public let files: ConfigurationFiles
 
@@ -46,6 +49,8 @@ public struct ConfigurationReader {
     private var problems: [ConfigurationProblem] = []
     /// Where each backup was named first, the faulty ones too.
     private var places: [BackupName: SourcePlace] = [:]
+    /// Whether nothing is wrong with what `lightsout.yaml` says under `defaults`.
+    private var hasSoundDefaults: Bool
 
     /// Reads `lightsout.yaml` (nil where there is none) and then the files of `backups.d` in their order.
     /// - Parameters:
@@ -65,13 +70,18 @@ public struct ConfigurationReader {
         _ files: ConfigurationFiles, directories: Directories, calendar: CalendarContext? = nil,
         known: [ConfigurationProblem] = []
     ) -> ConfigurationReading {
-        var reader = ConfigurationReader(directories: directories, calendar: calendar)
+        var reader = ConfigurationReader(
+            directories: directories, calendar: calendar,
+            hasSoundDefaults: files.main != nil || !known.contains { $0.severity == .error })
         if let main = files.main { reader.read(main, as: .main) }
         for file in files.dropIns { reader.read(file, as: .dropIn) }
-        return ConfigurationReading(problems: known + reader.problems, sound: reader.configuration, files: files)
+        return ConfigurationReading(
+            problems: known + reader.problems, sound: reader.configuration, hasSoundDefaults: reader.hasSoundDefaults,
+            files: files)
     }
 
-    private init(directories: Directories, calendar: CalendarContext?) {
+    private init(directories: Directories, calendar: CalendarContext?, hasSoundDefaults: Bool) {
+        self.hasSoundDefaults = hasSoundDefaults
         self.directories = directories
         self.calendar = calendar
     }
@@ -85,6 +95,7 @@ public struct ConfigurationReader {
             }
         } catch {
             reading.error(error.message, at: error.position, suggestion: error.suggestion)
+            if role == .main { hasSoundDefaults = false }
         }
         problems += reading.problems(in: SourceText.withoutByteOrderMark(file.bytes))
     }
@@ -98,13 +109,14 @@ public struct ConfigurationReader {
             sections[name] = value
         }
         // What a file of backups.d says under "defaults" holds for its own backups; the main file's holds for all.
-        var defaults = configuration.defaults
-        if let node = sections["defaults"] { BackupKeys.table.read(node, into: &defaults, &reading) }
+        var defaults = Defaults(settings: configuration.defaults, areSound: hasSoundDefaults)
+        if let node = sections["defaults"] { readDefaults(node, into: &defaults, &reading) }
 
         switch role {
         case .main:
+            hasSoundDefaults = defaults.areSound
             configuration.global = global
-            configuration.defaults = defaults
+            configuration.defaults = defaults.settings
         case .dropIn:
             for (name, position) in GlobalKeys.table.keys(in: said) {
                 reading.error(
@@ -115,9 +127,23 @@ public struct ConfigurationReader {
         if let node = sections["backups"] { readBackups(node, defaults: defaults, &reading) }
     }
 
+    /// What holds for the backups of a file that do not say otherwise.
+    private struct Defaults {
+        var settings: BackupSettings
+        /// Whether nothing is wrong with them.
+        var areSound: Bool
+    }
+
+    private func readDefaults(_ node: YAMLNode, into defaults: inout Defaults, _ reading: inout FileReading) {
+        let errorsBefore = reading.errorCount
+        let said = BackupKeys.table.read(node, into: &defaults.settings, &reading)
+        if reading.errorCount > errorsBefore { defaults.areSound = false }
+        SettingsCheck(settings: defaults.settings, said: said, calendar: calendar).warnOfLastElapses(&reading)
+    }
+
     private static let sectionNames = ["defaults", "backups"]
 
-    private mutating func readBackups(_ node: YAMLNode, defaults: BackupSettings, _ reading: inout FileReading) {
+    private mutating func readBackups(_ node: YAMLNode, defaults: Defaults, _ reading: inout FileReading) {
         for (text, position, value) in reading.entries(of: node, in: "\"backups\"") {
             let errorsBefore = reading.errorCount
             guard let name = try? BackupName(text) else {
@@ -135,7 +161,8 @@ public struct ConfigurationReader {
                 places[name] = reading.place(position)
             }
             let settings = readBackup(value, from: defaults, &reading)
-            guard reading.errorCount == errorsBefore else { continue }
+            // Whose rights a script has is in doubt where that may be in the faulty part.
+            guard reading.errorCount == errorsBefore, defaults.areSound || settings.user != nil else { continue }
             configuration.backups[name] = BackupConfiguration(
                 name: name, settings: settings, directories: directories, place: reading.place(position))
         }
@@ -144,12 +171,16 @@ public struct ConfigurationReader {
 
     @discardableResult
     private func readBackup(
-        _ node: YAMLNode, from defaults: BackupSettings, _ reading: inout FileReading
+        _ node: YAMLNode, from defaults: Defaults, _ reading: inout FileReading
     ) -> BackupSettings {
-        var settings = defaults
+        var settings = defaults.settings
         guard !node.isAbsent else { return settings }
+        let errorsBefore = reading.errorCount
         let said = BackupKeys.table.read(node, into: &settings, &reading)
-        SettingsCheck(settings: settings, said: said, calendar: calendar).warn(&reading)
+        let check = SettingsCheck(settings: settings, said: said, calendar: calendar)
+        check.warnOfLastElapses(&reading)
+        // What goes with what is not known while some of it could not be read.
+        if defaults.areSound, reading.errorCount == errorsBefore { check.warnOfKeys(&reading) }
         return settings
     }
 }

@@ -8,8 +8,19 @@ struct SettingsCheck {
     /// Nil where nobody asks what becomes of the schedules.
     let calendar: CalendarContext?
 
-    func warn(_ reading: inout FileReading) {
-        if let calendar { warnOfSchedule(as: calendar, &reading) }
+    /// Warns of schedules that are over, in `defaults` as well: they are no good to any backup.
+    func warnOfLastElapses(_ reading: inout FileReading) {
+        guard let calendar, let position = place(of: "schedule") else { return }
+        for expression in settings.schedule where calendar.elapses(of: expression, count: 1).isEmpty {
+            reading.warning(
+                "\(expression.description.quotedForPeople) never elapses again", at: position,
+                suggestion: "look at it with: lightsout calendar \(expression.description.quotedForPeople)")
+        }
+    }
+
+    /// Warns of keys that do not go together.
+    func warnOfKeys(_ reading: inout FileReading) {
+        if let calendar { warnOfStaleness(as: calendar, &reading) }
         if settings.schedule.isEmpty {
             for key in ["wake", "random_delay", "catch_up"] {
                 guard let position = place(of: key), key != "wake" || settings.wake else { continue }
@@ -35,25 +46,15 @@ struct SettingsCheck {
         }
     }
 
-    private func warnOfSchedule(as calendar: CalendarContext, _ reading: inout FileReading) {
-        guard place(of: "schedule") != nil || place(of: "stale_after") != nil else { return }
-        var elapses: [Timestamp] = []
-        for expression in settings.schedule {
-            let next = calendar.elapses(of: expression, count: Self.elapsesToCompare)
-            if next.isEmpty, let position = place(of: "schedule") {
-                reading.warning(
-                    "\(expression.description.quotedForPeople) never elapses again", at: position,
-                    suggestion: "look at it with: lightsout calendar \(expression.description.quotedForPeople)")
-            }
-            elapses += next
-        }
+    private func warnOfStaleness(as calendar: CalendarContext, _ reading: inout FileReading) {
+        guard let position = place(of: "stale_after") ?? place(of: "schedule") else { return }
+        var elapses = settings.schedule.flatMap { calendar.elapses(of: $0, count: Self.elapsesToCompare) }
         elapses.sort()
         let longestGap = zip(elapses, elapses.dropFirst()).prefix(Self.elapsesToCompare).map { $1.since($0) }.max()
         // A clock change adds an hour to a gap, which is nobody's mistake.
         let hour = TimeSpan.hours(1).microseconds
         if let longestGap, longestGap.microseconds > hour,
-            TimeSpan(microseconds: longestGap.microseconds - hour) > settings.staleAfter,
-            let position = place(of: "stale_after") ?? place(of: "schedule")
+            TimeSpan(microseconds: longestGap.microseconds - hour) > settings.staleAfter
         {
             reading.warning(
                 "up to \(longestGap) pass between two elapses, longer than the \(settings.staleAfter) of \"stale_after\"",
