@@ -30,9 +30,12 @@ final class MountTable {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
             if fields.count > 4 { mounted.insert(Self.unescaped(fields[4])) }
         }
-        return paths.filter { path in
-            !mounted.contains(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path)
-        }
+        return paths.filter { !mounted.contains(Self.canonical($0)) }
+    }
+
+    /// The path as the kernel writes it, by its text alone: asking the file system could wait for a server that is gone.
+    static func canonical(_ path: String) -> String {
+        "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 
     /// Space, tab, newline and backslash are written as three octal digits.
