@@ -40,6 +40,30 @@ extension WholeSystem {
             }
         }
 
+        @Test(arguments: [
+            ("[Unit]\nConditionPathExists=/nonexistent", "not run", 75), ("[Service]\nExecCondition=/bin/false", "not run", 75),
+            ("[Service]\nExecStartPre=/bin/false", "failed", 1),
+        ] as [(String, String, Int32)])
+        func `a start that no run comes of is never told as the script's result`(dropIn: String, word: String, status: Int32) throws {
+            try withBackups { machine throws in
+                // What systemd remembers of the run before is not this one's.
+                #expect(try machine.run("lightsout start undefined").status == 4)
+                try machine.write("/run/systemd/system/lightsout-backup@undefined.service.d/test.conf", dropIn + "\n")
+                defer { _ = try? machine.run("rm -r /run/systemd/system/lightsout-backup@undefined.service.d; systemctl daemon-reload") }
+                try machine.sh("systemctl daemon-reload")
+                let done = try machine.run("lightsout start undefined")
+                #expect(done.status == status, "\(done)")
+                #expect(done.stdout.hasPrefix("undefined: \(word) after "), "\(done)")
+                #expect(done.stdout.hasSuffix(", see: systemctl status lightsout-backup@undefined.service\n"), "\(done)")
+            }
+        }
+
+        @Test func `systemd does not refuse a backup for being started often`() throws {
+            try withBackups { machine throws in
+                #expect(try machine.run("for time in 1 2 3 4 5 6 7 8; do lightsout start success || exit; done", within: 60).succeeded)
+            }
+        }
+
         @Test(arguments: [true, false])
         func `one that does not wait returns at once, and a second start says what runs`(isDaemonUp: Bool) throws {
             try withBackups(isDaemonUp: isDaemonUp) { machine throws in

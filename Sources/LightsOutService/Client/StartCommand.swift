@@ -22,7 +22,7 @@ public final class StartCommand {
         self.name = name
         self.surroundings = surroundings
         store = RunStateStore(directory: surroundings.directories.state)
-        runBefore = store.peek(name)?.run
+        runBefore = Self.lastState(of: name, store, surroundings)?.run
         client = try .connect()
         line = ProgressLine(name: name, startedAt: Clock.monotonic, output: surroundings.output)
         do throws(SystemError) { loop = try EventLoop() } catch {
@@ -113,13 +113,22 @@ public final class StartCommand {
     private func jobEnded(_ result: String) {
         line.clear()
         switch result {
-        case "done", "failed", "canceled": end(RunEnd(state: stateOfOurRun, exitStatus: exitStatusOfUnit, job: result))
-        default: fail("systemd does not start \(name): its start job was \(result.escapedForTerminal)")
+        case "done", "failed", "canceled":
+            end(RunEnd(state: stateOfOurRun, exitStatus: exitStatusOfUnit, job: result, unit: name.unit))
+        default:
+            fail("systemd does not start \(name): its start job was \(result.escapedForTerminal). See: systemctl status \(name.unit)")
         }
     }
 
     /// What the runner wrote at its end; nil where it wrote nothing.
-    private var stateOfOurRun: RunState? { store.peek(name).flatMap { $0.run == runBefore ? nil : $0 } }
+    private var stateOfOurRun: RunState? {
+        Self.lastState(of: name, store, surroundings).flatMap { $0.run == runBefore ? nil : $0 }
+    }
+
+    /// The state of the last run: the lock file has it too where the disk takes nothing, for those who may look.
+    private static func lastState(of name: BackupName, _ store: RunStateStore, _ surroundings: Surroundings) -> RunState? {
+        RunExclusion.look(at: name, runtimeDirectory: surroundings.directories.runtime).state ?? store.peek(name)
+    }
 
     private func fail(_ message: String) {
         failure = CommandFailure(message: message, status: ExitStatus.unavailable)
@@ -135,17 +144,19 @@ public final class StartCommand {
         loop.exit(end.status)
     }
 
-    /// What the unit's main process, `lightsout run`, exited with (org.freedesktop.systemd1(5)); nil where a signal ended
-    /// it, and where systemd has forgotten it already, as it does where nothing failed.
+    /// What the unit's main process, `lightsout run`, exited with (org.freedesktop.systemd1(5)); nil where it did not begin
+    /// since we asked, where a signal ended it, and where systemd has forgotten it already, as it does where nothing failed.
     private var exitStatusOfUnit: Int32? {
         guard let path = unitPath else { return nil }
         let unit = Bus.Address("org.freedesktop.systemd1", path, "org.freedesktop.systemd1.Service")
-        func number(_ property: String) -> Int32? {
-            try? client.bus.property(unit, property, "i", timeout: 10_000_000) { (message) throws(BusError) in
-                try message.readInt32()
-            }
+        func property<Value>(_ name: String, _ type: String, _ read: (BusMessage) throws(BusError) -> Value) -> Value? {
+            try? client.bus.property(unit, name, type, timeout: 10_000_000, read)
         }
-        return number("ExecMainCode") == Int32(CLD_EXITED) ? number("ExecMainStatus") : nil
+        func number(_ name: String) -> Int32? { property(name, "i") { (message) throws(BusError) in try message.readInt32() } }
+        // A unit that systemd did not start now still has what its last process exited with.
+        let begun = property("ExecMainStartTimestampMonotonic", "t") { (message) throws(BusError) in try message.readUInt64() }
+        guard let begun, begun >= line.startedAt, number("ExecMainCode") == Int32(CLD_EXITED) else { return nil }
+        return number("ExecMainStatus")
     }
 
     private var unitPath: String? { Bus.path("/org/freedesktop/systemd1/unit", encoding: name.unit) }
@@ -175,7 +186,7 @@ public final class StartCommand {
     private func draw() { line.draw(at: Clock.monotonic) }
 }
 
-/// How a run ended that was waited for: told by its state file, else by its unit, else by its start job.
+/// How a run ended that was waited for: told by its state, else by its unit. Its start job alone tells of no run.
 nonisolated struct RunEnd: Hashable {
     let word: String
     let style: Style
@@ -187,15 +198,23 @@ nonisolated struct RunEnd: Hashable {
     ///   - state: of the run itself, where it could be written.
     ///   - exitStatus: of the unit's main process, where it exited and systemd still knows.
     ///   - job: what became of the unit's start job: `done`, `failed` or `canceled`.
-    init(state: RunState?, exitStatus: Int32?, job: String) {
+    ///   - unit: the name of the unit, to look at.
+    init(state: RunState?, exitStatus: Int32?, job: String, unit: String) {
         if let outcome = state?.outcome {
             self.init(outcome.result, outcome.reason)
         } else if exitStatus == ExitStatus.tryLater {
             self.init("not run", .warning, "another run is under way", ExitStatus.tryLater)
         } else if let exitStatus {
             self.init(RunResult.allCases.first { $0.exitStatus == exitStatus } ?? .unknown, nil)
+        } else if state != nil || job == "canceled" {
+            // A run that began and has no end was killed, and its runner too.
+            self.init(.aborted, nil)
+        } else if job == "failed" {
+            self.init(.failed, "its unit failed before the script was run, see: systemctl status \(unit)")
         } else {
-            self.init(job == "done" ? .success : job == "canceled" ? .aborted : .failed, nil)
+            // Such as where a condition of the unit's (systemd.unit(5)) is not met: to systemd that is no failure.
+            self.init(
+                "not run", .warning, "systemd began no run of it, see: systemctl status \(unit)", ExitStatus.tryLater)
         }
     }
 

@@ -10,8 +10,12 @@ import Testing
             phase: .ended(outcome, at: Timestamp(microseconds: 1), recorded: true))
     }
 
+    private func end(_ state: RunState? = nil, exitStatus: Int32? = nil, job: String) -> RunEnd {
+        RunEnd(state: state, exitStatus: exitStatus, job: job, unit: "lightsout-backup@server.service")
+    }
+
     @Test(arguments: RunResult.allCases) func `the state file's word is the last`(result: RunResult) {
-        let end = RunEnd(state: state(Outcome(result, reason: "a\u{1b}[2Jb")), exitStatus: 4, job: "failed")
+        let end = end(state(Outcome(result, reason: "a\u{1b}[2Jb")), exitStatus: 4, job: "failed")
         #expect(end.word == result.rawValue)
         #expect(end.status == result.exitStatus)
         #expect(end.reason == "a\\u{1b}[2Jb")
@@ -19,18 +23,33 @@ import Testing
 
     @Test(arguments: [(0, "success"), (2, "aborted"), (3, "warnings"), (4, "undefined"), (78, "wrong-config"), (99, "unknown")] as [(Int32, String)])
     func `without it the unit's exit status tells`(status: Int32, word: String) {
-        #expect(RunEnd(state: nil, exitStatus: status, job: "failed").word == word)
+        #expect(end(exitStatus: status, job: "failed").word == word)
     }
 
     @Test func `a run that was not begun for another one is no result`() {
-        let end = RunEnd(state: nil, exitStatus: 75, job: "failed")
+        let end = end(exitStatus: 75, job: "failed")
         #expect(end.word == "not run")
         #expect(end.status == 75)
     }
 
-    @Test(arguments: [("done", 0), ("failed", 1), ("canceled", 2)] as [(String, Int32)])
-    func `where systemd has forgotten the unit its job tells`(job: String, status: Int32) {
-        #expect(RunEnd(state: nil, exitStatus: nil, job: job).status == status)
+    @Test func `a start job that is done is no success where no run is known of`() {
+        let end = end(job: "done")
+        #expect(end.word == "not run")
+        #expect(end.status == 75)
+        #expect(end.reason?.hasSuffix("see: systemctl status lightsout-backup@server.service") == true)
+    }
+
+    @Test func `a start job that failed without a run is not told as the script's failure`() {
+        let end = end(job: "failed")
+        #expect(end.status == 1)
+        #expect(end.reason?.hasPrefix("its unit failed before the script was run") == true)
+    }
+
+    @Test func `a start that was canceled, and a run that lost its runner, are aborted`() {
+        var begun = state(Outcome(.success))
+        begun.phase = .running(boot: "b", pid: 1)
+        #expect(end(job: "canceled").status == 2)
+        #expect(end(begun, job: "failed").status == 2)
     }
 }
 
