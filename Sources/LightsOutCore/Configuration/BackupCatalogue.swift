@@ -11,15 +11,15 @@ public struct BackupCatalogue: Sendable {
         var backups = configuration.backups
         var warnings: [ConfigurationProblem] = []
         let files = FolderListing.names(in: directories.scriptFolder)
-        if files == nil, errno != ENOENT {
-            let reason = String(cString: strerror(errno))
+        let code = errno
+        if files == nil, code != ENOENT {
             warnings.append(
                 ConfigurationProblem(
                     .warning, file: directories.scriptFolder,
-                    "cannot be listed: \(reason). Scripts in it that are backups by their name are not seen",
-                    suggestion: errno == EACCES ? Self.adviceToCheckAsRoot : "put a directory in its place"))
+                    "cannot be listed: \(String(cString: strerror(code))). Scripts in it that are backups by their name are not seen",
+                    suggestion: code == EACCES ? Self.adviceToCheckAsRoot : "put a directory in its place"))
         }
-        for file in files ?? [] {
+        for file in (files ?? []).map(\.text) {
             switch ScriptFile(file, in: directories.scriptFolder) {
             case .script(let name):
                 if backups[name] == nil {

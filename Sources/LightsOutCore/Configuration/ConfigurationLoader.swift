@@ -9,20 +9,24 @@ public struct ConfigurationLoader: ~Copyable {
     /// What the files may have together.
     public static let sizeLimit = 16 << 20
 
+    /// How wrong it is that others may have written a file.
+    private let mistrust: ConfigurationProblem.Severity
     private var bytesLeft = sizeLimit
     private var problems: [ConfigurationProblem] = []
+
+    private init(mistrust: ConfigurationProblem.Severity) { self.mistrust = mistrust }
 
     /// Loads the whole configuration. Without a folder or a file there is nothing configured, and nothing wrong.
     /// - Parameter calendar: by which schedules are judged, for warnings; a runner needs none.
     public static func load(_ directories: Directories, calendar: CalendarContext? = nil) -> ConfigurationReading {
-        var loader = ConfigurationLoader()
+        var loader = ConfigurationLoader(mistrust: .error)
         var main: ConfigurationFile?
         var dropIns: [ConfigurationFile] = []
         if let folder = loader.openFolder(directories.configuration) {
-            main = loader.file("lightsout.yaml", in: folder)
+            main = loader.mainFile(in: folder)
             if let folder = loader.openFolder(directories.dropInFolder) {
                 for name in loader.dropInNames(in: folder) {
-                    if let file = loader.file(name, in: folder) { dropIns.append(file) }
+                    if let file = loader.file(name, in: folder, mustExist: true) { dropIns.append(file) }
                 }
             }
         }
@@ -30,12 +34,13 @@ public struct ConfigurationLoader: ~Copyable {
             main: main, dropIns: dropIns, directories: directories, calendar: calendar, known: loader.problems)
     }
 
-    /// Loads one file as if it were the main one and alone, to check it.
+    /// Loads one file as if it were the main one and alone, to check it. It may be a working copy, which others may write:
+    /// that is a warning.
     public static func load(
         file path: String, _ directories: Directories, calendar: CalendarContext? = nil
     ) -> ConfigurationReading {
-        var loader = ConfigurationLoader()
-        let main = loader.file(path, mustExist: true)
+        var loader = ConfigurationLoader(mistrust: .warning)
+        let main = loader.file(path, at: AT_FDCWD, path, mustExist: true)
         return ConfigurationReader.read(main: main, directories: directories, calendar: calendar, known: loader.problems)
     }
 }
@@ -58,18 +63,21 @@ extension ConfigurationLoader {
         return folder
     }
 
-    private mutating func file(_ name: String, in folder: borrowing OpenFile) -> ConfigurationFile? {
-        guard let file = openFile(folder.path + "/" + name, at: folder.descriptor, name, mustExist: false)
-        else { return nil }
-        return content(of: file)
+    /// `lightsout.yaml`, if it is there.
+    private mutating func mainFile(in folder: borrowing OpenFile) -> ConfigurationFile? {
+        if let file = file("lightsout.yaml", in: folder, mustExist: false) { return file }
+        let other = "lightsout.yml"
+        if faccessat(folder.descriptor, other, F_OK, AT_SYMLINK_NOFOLLOW) == 0 { warnOfEnding(other, in: folder) }
+        return nil
     }
 
-    private mutating func file(_ path: String, mustExist: Bool) -> ConfigurationFile? {
-        guard let file = openFile(path, at: AT_FDCWD, path, mustExist: mustExist) else { return nil }
-        return content(of: file)
+    private mutating func file(
+        _ name: String, in folder: borrowing OpenFile, mustExist: Bool
+    ) -> ConfigurationFile? {
+        file(folder.path + "/" + name, at: folder.descriptor, name, mustExist: mustExist)
     }
 
-    private mutating func openFile(_ path: String, at folder: Int32, _ name: String, mustExist: Bool) -> OpenFile? {
+    private mutating func file(_ path: String, at folder: Int32, _ name: String, mustExist: Bool) -> ConfigurationFile? {
         // O_NONBLOCK: a FIFO in the file's place is refused below, and not waited for.
         guard let file = open(path, at: folder, name, flags: O_NONBLOCK | O_NOCTTY, mustExist: mustExist)
         else { return nil }
@@ -78,7 +86,7 @@ extension ConfigurationLoader {
             return nil
         }
         guard isTrusted(file) else { return nil }
-        return file
+        return content(of: file)
     }
 
     private mutating func open(
@@ -86,35 +94,54 @@ extension ConfigurationLoader {
     ) -> OpenFile? {
         let descriptor = retryingInterrupted { openat(folder, name, O_RDONLY | O_CLOEXEC | flags) }
         guard descriptor >= 0 else {
-            if mustExist || errno != ENOENT { reportErrno(path, "cannot be opened") }
+            let code = errno
+            // Behind a link that leads nowhere is what somebody configured and what is missing now, such as a mount.
+            var entry = stat()
+            if code == ENOENT, fstatat(folder, name, &entry, AT_SYMLINK_NOFOLLOW) == 0, entry.st_mode & S_IFMT == S_IFLNK {
+                report(
+                    path, "is a symbolic link that leads nowhere",
+                    suggestion: "bring back what it leads to, or remove the link")
+            } else if mustExist || code != ENOENT {
+                reportErrno(path, "cannot be opened", code)
+            }
             return nil
         }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
-            reportErrno(path, "cannot be examined")
+            reportErrno(path, "cannot be examined", errno)
             close(descriptor)
             return nil
         }
         return OpenFile(descriptor: descriptor, path: path, status: status)
     }
 
-    /// Whether only root and the user that reads can have written the file.
+    /// Whether only root and the user that reads can have written the file, or that does not matter.
     private mutating func isTrusted(_ file: borrowing OpenFile) -> Bool {
-        let owner = file.status.st_uid
+        let (owner, mode) = (file.status.st_uid, file.status.st_mode)
         guard owner == 0 || owner == geteuid() else {
-            report(
-                file.path, "belongs to the user with the number \(owner), who could put anything into it; not read",
-                suggestion: "mend it with: chown root \(file.path)")
-            return false
+            return distrust(file, "belongs to the user with the number \(owner)", mend: "chown root")
         }
-        guard file.status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
-            let who = file.status.st_mode & S_IWOTH == 0 ? "the group with the number \(file.status.st_gid)" : "everybody"
-            report(
-                file.path, "can be written by \(who), who could put anything into it; not read",
-                suggestion: "mend it with: chmod go-w \(file.path)")
-            return false
+        guard mode & (S_IWGRP | S_IWOTH) == 0 else {
+            let who = mode & S_IWOTH == 0 ? "the group with the number \(file.status.st_gid)" : "everybody"
+            return distrust(file, "can be written by \(who)", mend: "chmod go-w")
         }
         return true
+    }
+
+    /// Reports that others may have written the file; whether it is read all the same.
+    private mutating func distrust(_ file: borrowing OpenFile, _ fault: String, mend command: String) -> Bool {
+        switch mistrust {
+        case .error:
+            report(
+                file.path, "\(fault), who could put anything into it; not read",
+                suggestion: "mend it with: \(command) \(file.path.shellWord)")
+            return false
+        case .warning:
+            warn(
+                file.path, "\(fault), who could put anything into it; so it would not be read where it counts",
+                suggestion: "install it as root's, for nobody else to write")
+            return true
+        }
     }
 
     private mutating func content(of file: borrowing OpenFile) -> ConfigurationFile? {
@@ -133,7 +160,7 @@ extension ConfigurationLoader {
                 return max(0, count)
             }
             guard count >= 0 else {
-                reportErrno(file.path, "cannot be read")
+                reportErrno(file.path, "cannot be read", errno)
                 return nil
             }
             guard bytes.count <= limit else {
@@ -149,24 +176,46 @@ extension ConfigurationLoader {
     /// The names of the folder's files that count, in the order of their bytes. Names that nearly do are reported.
     private mutating func dropInNames(in folder: borrowing OpenFile) -> [String] {
         guard let names = FolderListing.names(in: folder.path) else {
-            reportErrno(folder.path, "cannot be listed")
+            reportErrno(folder.path, "cannot be listed", errno)
             return []
         }
-        for name in names where name.hasSuffix(".yml") && !name.hasPrefix(".") {
-            problems.append(
-                ConfigurationProblem(
-                    .warning, file: folder.path + "/" + name, "is not read: its name ends in .yml",
-                    suggestion: "rename it to \(name.dropLast(4)).yaml"))
+        var counting: [String] = []
+        for name in names where !name.text.hasPrefix(".") {
+            let ending = name.text.fileEnding
+            switch ending.lowercased() {
+            case "yaml" where ending == "yaml":
+                if name.isUTF8 {
+                    counting.append(name.text)
+                } else {
+                    report(
+                        folder.path + "/" + name.text, "has a name that is no UTF-8, and so is not read",
+                        suggestion: "rename it")
+                }
+            case "yaml", "yml": warnOfEnding(name.text, in: folder)
+            default: break
+            }
         }
-        return names.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }
+        return counting
+    }
+
+    /// - Parameter name: one that ends in `.yml`, or in capitals.
+    private mutating func warnOfEnding(_ name: String, in folder: borrowing OpenFile) {
+        let ending = name.fileEnding
+        warn(
+            folder.path + "/" + name, "is not read: its name ends in .\(ending)",
+            suggestion: "rename it to \(name.dropLast(ending.count))yaml")
+    }
+
+    private mutating func warn(_ path: String, _ message: String, suggestion: String) {
+        problems.append(ConfigurationProblem(.warning, file: path, message, suggestion: suggestion))
     }
 
     private mutating func report(_ path: String, _ message: String, suggestion: String?) {
         problems.append(ConfigurationProblem(.error, file: path, message, suggestion: suggestion))
     }
 
-    private mutating func reportErrno(_ path: String, _ failure: String) {
-        report(path, "\(failure): \(String(cString: strerror(errno)))", suggestion: nil)
+    private mutating func reportErrno(_ path: String, _ failure: String, _ code: Int32) {
+        report(path, "\(failure): \(String(cString: strerror(code)))", suggestion: nil)
     }
 
     private mutating func reportTooBig(_ path: String) {
@@ -186,24 +235,36 @@ extension [UInt8] {
     }
 }
 
+extension String {
+    /// What stands after the last dot of a file's name; nothing where it has none.
+    fileprivate var fileEnding: Substring { lastIndex(of: ".").map { self[index(after: $0)...] } ?? "" }
+}
+
 /// The names in a folder.
 enum FolderListing {
+    /// A name as text; where it is no UTF-8, repaired, and then no file's.
+    struct Name {
+        let text: String
+        let isUTF8: Bool
+    }
+
     /// The names in the order of their bytes, without `.` and `..`; nil, with `errno` set, where they cannot be had.
-    static func names(in path: String) -> [String]? {
+    static func names(in path: String) -> [Name]? {
         guard let folder = opendir(path) else { return nil }
         defer { closedir(folder) }
-        var names: [String] = []
+        var names: [Name] = []
         while true {
             errno = 0
             guard let entry = readdir(folder) else {
                 guard errno == 0 else { return nil }
-                return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+                return names.sorted { $0.text.utf8.lexicographicallyPrecedes($1.text.utf8) }
             }
-            // A name that is no UTF-8 is repaired, and then fits no pattern and no file.
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { field in
+                let bytes = field.prefix { $0 != 0 }
+                return String(validating: bytes, as: UTF8.self).map { Name(text: $0, isUTF8: true) }
+                    ?? Name(text: String(decoding: bytes, as: UTF8.self), isUTF8: false)
             }
-            if name != ".", name != ".." { names.append(name) }
+            if name.text != ".", name.text != ".." { names.append(name) }
         }
     }
 }

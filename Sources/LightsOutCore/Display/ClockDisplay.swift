@@ -20,3 +20,13 @@ extension Timestamp {
         "\(brief(in: zone, now: now)) (\(relative(to: now)))"
     }
 }
+
+extension Table.Cell {
+    /// A time with how far away it is, or without that where there is little room; empty for no time.
+    /// - Parameter suffix: what is said behind it.
+    public init(_ time: Timestamp?, in zone: ZoneRules, now: Timestamp, suffix: String = "") {
+        self.init(
+            time.map { $0.briefAndRelative(in: zone, now: now) + suffix } ?? "",
+            short: time.map { $0.brief(in: zone, now: now) + suffix })
+    }
+}

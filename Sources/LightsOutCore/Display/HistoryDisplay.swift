@@ -16,13 +16,16 @@ extension HistoryEntry {
         _ entries: [HistoryEntry], now: Timestamp, zone: ZoneRules, showsHost: Bool
     ) -> Table {
         var table = Table([
-            .init("HOST", minimumWidth: 8), .init("BACKUP", minimumWidth: 12), .init("RESULT"), .init("WHEN"), .init("AGO"),
-            .init("TOOK", isRightAligned: true), .init("BY"), .init("REASON", minimumWidth: 12),
+            .init("HOST", minimumWidth: 8, importance: 5), .init("BACKUP", minimumWidth: 12, importance: 6),
+            .init("RESULT", importance: 7), .init("WHEN", importance: 3), .init("AGO", importance: 1),
+            .init("TOOK", isRightAligned: true, importance: 2), .init("BY", importance: 0),
+            .init("REASON", minimumWidth: 12, importance: 4),
         ])
         for entry in entries {
+            let when = entry.started ?? entry.finished
             table.add([
                 .init(showsHost ? entry.host ?? "?" : ""), .init(entry.backup.text),
-                .init(entry.result.rawValue, entry.result.style), .init((entry.started ?? entry.finished).text(in: zone)),
+                .init(entry.result.rawValue, entry.result.style), .init(when.text(in: zone), short: when.brief(in: zone, now: now)),
                 .init(now.since(entry.finished).distanceForPeople), .init(entry.duration?.forPeople ?? ""),
                 .init(entry.trigger?.rawValue ?? "", .faint), .init(entry.reason ?? ""),
             ])

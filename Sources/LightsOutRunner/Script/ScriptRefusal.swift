@@ -49,24 +49,3 @@ public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStrin
         isUnseen = error.code == EACCES || error.code == EPERM
     }
 }
-
-extension String {
-    /// The text as one word of a shell command that a person may paste.
-    nonisolated var shellWord: String {
-        let plain = utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: "/._-+:@%,".utf8.contains(byte)
-            }
-        }
-        if plain && !isEmpty { return self }
-        if unicodeScalars.contains(where: \.isUnprintable) {
-            // bash's and zsh's way, which shows what there is and does the same.
-            let bytes = utf8.map { "\\x" + ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-            return "$'\(bytes.joined())'"
-        }
-        return "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
-    }
-}

@@ -23,16 +23,18 @@ nonisolated struct BackupStatus: Hashable, Sendable {
     /// The table of `lightsout status`.
     static func table(_ statuses: [BackupStatus], now: Timestamp, zone: ZoneRules) -> Table {
         var table = Table([
-            .init("BACKUP", minimumWidth: 12), .init("STATE"), .init("LAST RESULT"), .init("FINISHED"), .init("NEXT"),
-            .init("PROBLEM", minimumWidth: 12), .init("DESCRIPTION", minimumWidth: 8),
+            .init("BACKUP", minimumWidth: 12, importance: 6), .init("STATE", importance: 5), .init("LAST RESULT", importance: 4),
+            .init("FINISHED", importance: 1), .init("NEXT", importance: 2), .init("PROBLEM", minimumWidth: 12, importance: 3),
+            .init("DESCRIPTION", minimumWidth: 8, importance: 0),
         ])
         for status in statuses {
             let view = status.view
             table.add([
                 .init(status.name.text, .heading), .init(status.stateForPeople, status.stateStyle),
                 .init(view.lastResult?.rawValue ?? "–", view.lastResult?.style ?? .faint),
-                .init(view.lastFinished?.briefAndRelative(in: zone, now: now) ?? ""),
-                .init(status.nextForPeople(now: now, zone: zone)), .init(view.problem ?? "", .warning),
+                .init(view.lastFinished, in: zone, now: now),
+                .init(view.nextElapse, in: zone, now: now, suffix: view.wake ? ", wakes" : ""),
+                .init(view.problem ?? "", .warning),
                 .init(view.description, .faint),
             ])
         }
@@ -76,10 +78,5 @@ nonisolated struct BackupStatus: Hashable, Sendable {
         case .waiting, .paused: .warning
         case .idle: .plain
         }
-    }
-
-    private func nextForPeople(now: Timestamp, zone: ZoneRules) -> String {
-        guard let next = view.nextElapse else { return "" }
-        return next.briefAndRelative(in: zone, now: now) + (view.wake ? ", wakes" : "")
     }
 }

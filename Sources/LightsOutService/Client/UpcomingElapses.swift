@@ -29,14 +29,22 @@ public struct UpcomingElapses {
         let output = surroundings.output
         if json { return try output.write(JSONValue.document(elapses.map { $0.json(in: zone) })) }
         guard !elapses.isEmpty else { return try output.write("Nothing is scheduled.") }
-        var table = Table([.init("WHEN"), .init("IN"), .init("BACKUP", minimumWidth: 12), .init("WAKES")])
+        try output.write(Self.table(elapses, now: surroundings.now, zone: zone))
+    }
+
+    nonisolated static func table(_ elapses: [Elapse], now: Timestamp, zone: ZoneRules) -> Table {
+        var table = Table([
+            .init("WHEN", importance: 2), .init("IN", importance: 0), .init("BACKUP", minimumWidth: 12, importance: 3),
+            .init("WAKES", importance: 1),
+        ])
         for elapse in elapses {
             table.add([
-                .init(elapse.time.text(in: zone)), .init(elapse.time.since(surroundings.now).distanceForPeople),
-                .init(elapse.backup.text, .heading), .init(elapse.wake ? "the machine" : ""),
+                .init(elapse.time.text(in: zone), short: elapse.time.brief(in: zone, now: now)),
+                .init(elapse.time.since(now).distanceForPeople), .init(elapse.backup.text, .heading),
+                .init(elapse.wake ? "the machine" : "", short: elapse.wake ? "yes" : nil),
             ])
         }
-        try output.write(table)
+        return table
     }
 
     private func find(_ name: BackupName?, count: Int) throws(CommandFailure) -> [Elapse] {

@@ -22,7 +22,7 @@ public struct WhyQuery {
             table.add([
                 .init(reason.kind), .init(reason.who, .heading), .init(reason.why), .init(reason.what, .faint),
                 .init(reason.mode, .faint), .init(reason.user), .init(reason.pid == 0 ? "" : String(reason.pid)),
-                .init(reason.since?.briefAndRelative(in: zone, now: surroundings.now) ?? ""),
+                .init(reason.since, in: zone, now: surroundings.now),
             ])
         }
         try output.write(table)

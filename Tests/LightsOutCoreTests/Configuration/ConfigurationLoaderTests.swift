@@ -98,19 +98,48 @@ struct ConfigurationLoaderTests {
             ])
     }
 
-    @Test("a link that leads nowhere is no file; one that leads in circles is told")
-    func links() throws {
-        symlink("nowhere", folder.path + "/lightsout.yaml")
-        #expect(complaints() == [])
-        unlink(folder.path + "/lightsout.yaml")
-        symlink("lightsout.yaml", folder.path + "/lightsout.yaml")
-        #expect(complaints() == ["lightsout.yaml: cannot be opened: Too many levels of symbolic links"])
+    @Test("a link that leads nowhere, or in circles, is told", arguments: ["lightsout.yaml", "backups.d/b.yaml", "backups.d", "."])
+    func links(name: String) throws {
+        var directories = directories
+        directories.configuration = folder.path + "/c"
+        let place = name == "." ? directories.configuration : directories.configuration + "/" + name
+        if name != "." { try folder.makeDirectory("c") }
+        if name.contains("/") { try folder.makeDirectory("c/backups.d") }
+        symlink("/mnt/gone", place)
+        #expect(
+            ConfigurationLoader.load(directories).problems.map(\.summary)
+                == ["\(place): is a symbolic link that leads nowhere; bring back what it leads to, or remove the link"])
+        unlink(place)
+        symlink(place, place)
+        #expect(
+            ConfigurationLoader.load(directories).problems.map(\.summary)
+                == ["\(place): cannot be opened: Too many levels of symbolic links"])
     }
 
-    @Test("a file of backups.d whose name ends in .yml is told")
-    func otherEnding() throws {
-        try folder.write("backups: {a: }", to: "backups.d/a.yml")
-        #expect(complaints() == ["backups.d/a.yml: warning: is not read: its name ends in .yml; rename it to a.yaml"])
+    @Test(
+        "a file whose name ends nearly as it should is told",
+        arguments: [("backups.d/a.yml", "yml", "a.yaml"), ("backups.d/a.YAML", "YAML", "a.yaml"), ("lightsout.yml", "yml", "lightsout.yaml")])
+    func otherEnding(name: String, ending: String, newName: String) throws {
+        try folder.write("backups: {a: }", to: name)
+        #expect(complaints() == ["\(name): warning: is not read: its name ends in .\(ending); rename it to \(newName)"])
+    }
+
+    @Test("a file whose name is no UTF-8 is told, and the one that its name resembles is read once")
+    func foreignName() throws {
+        try folder.write("backups: {a: }", to: "backups.d/caf\u{fffd}.yaml")
+        let name = Array("\(folder.path)/backups.d/caf".utf8CString.dropLast()) + [CChar(bitPattern: 0xe9)] + Array(".yaml".utf8CString)
+        close(open(name, O_CREAT | O_WRONLY, 0o644))
+        let reading = ConfigurationLoader.load(directories)
+        #expect(
+            complaints() == ["backups.d/caf\u{fffd}.yaml: has a name that is no UTF-8, and so is not read; rename it"])
+        #expect(reading.files.dropIns.count == 1)
+    }
+
+    @Test("the command that mends a file can be pasted, whatever the file's name is")
+    func mendingCommand() throws {
+        try folder.write("", to: "backups.d/a b.yaml", mode: 0o666)
+        let path = folder.path + "/backups.d/a b.yaml"
+        #expect(ConfigurationLoader.load(directories).problems.map(\.suggestion) == ["mend it with: chmod go-w '\(path)'"])
     }
 
     @Test("one file is checked alone, and has to be there")
@@ -120,6 +149,16 @@ struct ConfigurationLoaderTests {
         #expect(draft.problems.map(\.column) == [15])
         let missing = ConfigurationLoader.load(file: folder.path + "/none.yaml", directories)
         #expect(missing.problems.map(\.message) == ["cannot be opened: No such file or directory"])
+    }
+
+    @Test("a working copy that others may write is read, with a warning")
+    func workingCopy() throws {
+        try folder.write("backups: {a: }", to: "draft.yaml", mode: 0o664)
+        let draft = ConfigurationLoader.load(file: folder.path + "/draft.yaml", directories)
+        #expect(draft.configuration?.backups.count == 1)
+        let problem = try #require(draft.problems.first)
+        #expect(problem.severity == .warning)
+        #expect(problem.message.hasSuffix("who could put anything into it; so it would not be read where it counts"))
     }
 }
 

@@ -118,6 +118,13 @@ struct `Text for people` {
         #expect("/mnt/a\nb".plainOrQuoted == #""/mnt/a\nb""#)
         #expect(String(repeating: "x", count: 513).plainOrQuoted.hasPrefix("\"x"))
     }
+
+    @Test(arguments: [
+        ("/etc/a-b_c.yaml", "/etc/a-b_c.yaml"), ("", "''"), ("/a b", "'/a b'"), ("it's $HOME", #"'it'\''s $HOME'"#), ("a\nb", #"$'\x61\x0a\x62'"#),
+    ])
+    func `is one word of a command that a person may paste`(text: String, word: String) {
+        #expect(text.shellWord == word)
+    }
 }
 
 struct `A run's id` {
