@@ -17,9 +17,9 @@ extension HistoryEntry {
     ) -> Table {
         var table = Table([
             .init("HOST", minimumWidth: 8, importance: 5), .init("BACKUP", minimumWidth: 12, importance: 6),
-            .init("RESULT", importance: 7), .init("WHEN", importance: 3), .init("AGO", importance: 1),
+            .init("RESULT", importance: 7), .init("WHEN", importance: 4), .init("AGO", importance: 1),
             .init("TOOK", isRightAligned: true, importance: 2), .init("BY", importance: 0),
-            .init("REASON", minimumWidth: 12, importance: 4),
+            .init("REASON", minimumWidth: 12, importance: 3),
         ])
         for entry in entries {
             let when = entry.started ?? entry.finished

@@ -25,7 +25,7 @@ nonisolated struct BackupStatus: Hashable, Sendable {
         var table = Table([
             .init("BACKUP", minimumWidth: 12, importance: 6), .init("STATE", importance: 5), .init("LAST RESULT", importance: 4),
             .init("FINISHED", importance: 1), .init("NEXT", importance: 2), .init("PROBLEM", minimumWidth: 12, importance: 3),
-            .init("DESCRIPTION", minimumWidth: 8, importance: 0),
+            .init("DESCRIPTION", minimumWidth: 20, importance: 0),
         ])
         for status in statuses {
             let view = status.view

@@ -47,6 +47,49 @@ import Testing
         #expect(table.lines(width: nil, colour: false)[1].hasSuffix("status 24"))
     }
 
+    @Test(arguments: 0...60) func `no line is ever wider than the terminal`(width: Int) {
+        var table = Table([.init("NAME"), .init("WHEN"), .init("STATE", isRightAligned: true)])
+        table.add(["日本-server", .init("Tue 02:30 (in 7h 28min)", short: "Tue 02:30"), "running"])
+        #expect(table.lines(width: width, colour: false).allSatisfy { $0.displayWidth <= width })
+    }
+
+    @Test(arguments: [
+        (40, "server  Tue 02:30 (in 7h)  42%  the disk"), (32, "server  Tue 02:30  42%  the disk"),
+        (30, "server  Tue 02:30  42%  the d…"), (29, "Tue 02:30  42%  the disk"), (23, "Tue 02:30  42%  the di…"), (20, "42%  the disk"), (13, "42%  the disk"),
+        (11, "42%  the d…"), (9, "the disk"), (5, "the …"),
+    ])
+    func `columns give way by importance: a short form, a cut, and then they are left out`(width: Int, row: String) {
+        var table = Table([
+            .init("", importance: 0), .init("", importance: 1), .init("", importance: 2), .init("", minimumWidth: 6, importance: 3),
+        ])
+        table.add(["server", .init("Tue 02:30 (in 7h)", short: "Tue 02:30"), "42%", "the disk"])
+        #expect(table.lines(width: width, colour: false)[1] == row)
+    }
+
+    @Test(arguments: [
+        (120, "server  success  Tue 2026-11-24 02:30:00 UTC  11h 40min    3min 2s  schedule"),
+        (80, "server  success  02:30             11h 40min    3min 2s  schedule"),
+        (60, "server  success  02:30             3min 2s"),
+        (40, "server  success  02:30"),
+    ])
+    func `the history keeps what matters most in a narrow terminal`(width: Int, row: String) throws {
+        let now = Timestamp(microseconds: 1_795_529_600_000_000)  // Tue 2026-11-24 14:13:20 UTC
+        func entry(_ result: RunResult, _ started: Int64, _ reason: String?) throws -> HistoryEntry {
+            let fields = [
+                "MESSAGE_ID": JournalRecord.MessageID.finished, "LIGHTSOUT_BACKUP": "server", "LIGHTSOUT_RESULT": result.rawValue,
+                "LIGHTSOUT_TRIGGER": "schedule", "LIGHTSOUT_STARTED_USEC": String(started), "LIGHTSOUT_DURATION_USEC": "182000000",
+            ].merging(reason.map { ["LIGHTSOUT_REASON": $0] } ?? [:]) { $1 }
+            return try #require(HistoryEntry(recorded: now) { fields[$0] })
+        }
+        let entries = [
+            try entry(.success, 1_795_487_400_000_000, nil),
+            try entry(.failed, 1_795_487_400_000_000 - 30 * 86_400_000_000, "the script exited with status 24"),
+        ]
+        let lines = HistoryEntry.table(entries, now: now, zone: .utc, showsHost: false).lines(width: width, colour: false)
+        #expect(lines.allSatisfy { $0.displayWidth <= width }, "\(lines)")
+        #expect(lines[1] == row)
+    }
+
     @Test func `colour is outside of what is measured and cut`() {
         var table = Table([.init("A"), .init("B")])
         table.add([.init("ok", .good), "x"])

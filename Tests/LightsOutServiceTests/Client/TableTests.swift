@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (80, "Wed 2026-11-25 02:37:20 UTC  12h 24min   server  the machine"), (50, "Wed 02:37         12h 24min   server  yes"),
+        (80, "Wed 2026-11-25 02:37:20 UTC  12h 24min  server  the machine"), (50, "Wed 02:37         12h 24min  server  yes"),
         (40, "Wed 02:37         server  yes"), (25, "Wed 02:37         server"),
     ])
     func `the list of what runs when fits the terminal`(width: Int, row: String) throws {
