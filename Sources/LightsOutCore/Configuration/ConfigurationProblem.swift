@@ -84,5 +84,10 @@ public struct SourceExcerpt: Hashable, Sendable {
         caretOffset = place - skipped + (skipped > 0 ? 1 : 0)
     }
 
-    var caretIndentation: String { String(repeating: " ", count: caretOffset) }
+    /// The room that stands before the place on a terminal, where characters may be wide or combine.
+    var caretIndentation: String {
+        let before = text.unicodeScalars.prefix(caretOffset)
+        let pastEnd = caretOffset - before.count
+        return String(repeating: " ", count: String(String.UnicodeScalarView(before)).displayWidth + pastEnd)
+    }
 }

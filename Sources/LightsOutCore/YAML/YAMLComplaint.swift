@@ -17,10 +17,16 @@ enum YAMLComplaint {
         problem.hasPrefix("did not find expected ','") || problem == "found unexpected end of stream"
     }
 
+    /// Whether the complaint comes when what is wrong has been passed: it is about what was begun.
+    static func isOfBeginning(problem: String, context: String) -> Bool {
+        problem == "could not find expected ':'" || context.hasSuffix("scanning an alias")
+            || context.hasSuffix("scanning an anchor")
+    }
+
     private static let known: [(problem: String, message: String, suggestion: String)] = [
         (
             "mapping values are not allowed in this context", "a second \":\" where a value was expected",
-            "put the value in quotes, or put the key on a line of its own with the indentation of its neighbours"
+            "put the value in quotes, or put the key on a line of its own with the indentation of its neighbours; or the line before lacks its \":\""
         ),
         (
             "found character that cannot start any token", "a value cannot begin with this character",
@@ -57,6 +63,47 @@ enum YAMLComplaint {
         (
             "found unexpected ':'", "a \":\" with no space after it",
             "write a space after the colon, or put the text in quotes"
+        ),
+        (
+            "found unknown escape character", "a \\ in text in double quotes begins an escape, and this is none",
+            "write \\\\ for a backslash, or put the text in single quotes"
+        ),
+        (
+            "did not find expected hexdecimal number", "an escape of this form has hexadecimal digits behind it",
+            "write \\\\ for a backslash, or put the text in single quotes"
+        ),
+        (
+            "found invalid Unicode character escape code", "this escape is no character",
+            "write the character itself, or \\\\ for a backslash"
+        ),
+        ("found undefined tag handle", "tags are not read here", "remove what begins with !, or put it in quotes"),
+        ("found incompatible YAML document", "another version of YAML is declared", "remove the line that begins with %YAML"),
+        ("found unknown directive name", "a line that begins with % is no YAML here", "remove the line, or put the value in quotes"),
+        ("found duplicate %YAML directive", "a second line that begins with %YAML", "remove one of the two"),
+        ("could not find expected directive name", "a line that begins with % is no YAML here", "remove the line, or put the value in quotes"),
+        (
+            "found unexpected document indicator", "a line \"---\" or \"...\" inside a text in quotes",
+            "close the quotes before it"
+        ),
+        (
+            "did not find expected comment or line break", "text behind | or > on the same line",
+            "put the text on the lines below it, or leave the | or > out"
+        ),
+        (
+            "found an indentation indicator equal to 0", "a block of text cannot be indented by 0",
+            "leave the number behind | or > out"
+        ),
+        (
+            "found a tab character where an indentation space is expected", "a tab in the indentation",
+            "indent with spaces, never with tabs"
+        ),
+        (
+            "mapping keys are not allowed in this context", "a \"?\" where a value was expected",
+            "put the value in quotes"
+        ),
+        (
+            "block sequence entries are not allowed in this context", "a \"- \" where a value was expected",
+            "put the item on a line of its own, or the value in quotes"
         ),
         (
             "found unexpected end of stream", "the file ends inside a text in quotes",

@@ -65,8 +65,9 @@ struct YAMLComposer: ~Copyable {
                 suggestion: "remove it: each key knows its type")
         }
         let anchor = parser.anchor
+        let inset = parser.inset
         let content = try content(beginning: event, at: position, depth: depth)
-        let node = YAMLNode(position: position, content: content)
+        let node = YAMLNode(position: position, content: content, inset: inset)
         if let anchor { anchors[anchor] = (node, weight - weightBefore) }
         return node
     }
@@ -176,6 +177,20 @@ extension YAMLComposer {
             return (String(decoding: bytes, as: UTF8.self), scalar.style == YAML_PLAIN_SCALAR_STYLE)
         }
 
+        /// How far into a scalar in the file its text begins, where it stands there as it is: on one line, and with nothing
+        /// escaped. Nil elsewhere, and for what is no scalar.
+        var inset: UInt8? {
+            guard event.pointee.type == YAML_SCALAR_EVENT else { return nil }
+            let (start, end) = (event.pointee.start_mark, event.pointee.end_mark)
+            let scalar = event.pointee.data.scalar
+            let inset: UInt8 = scalar.style == YAML_PLAIN_SCALAR_STYLE ? 0 : 1
+            let bytes = UnsafeBufferPointer(start: scalar.value, count: scalar.length)
+            guard start.line == end.line,
+                end.column - start.column == bytes.count(where: { $0 & 0xc0 != 0x80 }) + 2 * Int(inset)
+            else { return nil }
+            return inset
+        }
+
         /// The latest event's anchor, or what an alias refers to.
         var anchor: String? {
             let data = event.pointee.data
@@ -218,7 +233,9 @@ extension YAMLComposer {
                 let beginning = SourcePosition(state.context_mark)
                 message += " (begun at \(beginning.line):\(beginning.column))"
             }
-            return YAMLSyntaxError(at: SourcePosition(state.problem_mark), message, suggestion: suggestion)
+            let isAtBeginning = context.map { YAMLComplaint.isOfBeginning(problem: problem, context: $0) } ?? false
+            return YAMLSyntaxError(
+                at: SourcePosition(isAtBeginning ? state.context_mark : state.problem_mark), message, suggestion: suggestion)
         }
     }
 }

@@ -3,6 +3,9 @@
 struct YAMLNode: Sendable {
     let position: SourcePosition
     let content: Content
+    /// How many characters after its position the text of a scalar begins, where the file has it letter for letter: one behind
+    /// a quote. Nil where places within the text are no places in the file.
+    var inset: UInt8?
 
     enum Content: Sendable {
         /// Plain text stands without quotes, and not in a block of its own (`|`, `>`).

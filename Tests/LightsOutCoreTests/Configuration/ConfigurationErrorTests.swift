@@ -37,19 +37,43 @@ struct ConfigurationErrorTests {
             ("exit_codes: rsnyc", #"1:27: "exit_codes" wants borg, restic or rsync, not "rsnyc"; did you mean "rsync"?"#),
             ("requires_mounts: [/a, /a]", #"1:37: "requires_mounts" has "/a" twice; remove one of the two"#),
             ("schedule: Mon..Fry 02:30", #"1:30: "schedule": "Mon..Fry 02:30" is no calendar expression: "Fry" is no weekday; did you mean "Fri"?"#),
+            ("schedule: 'Mon..Fry 02:30'", #"1:31: "schedule": "Mon..Fry 02:30" is no calendar expression: "Fry" is no weekday; did you mean "Fri"?"#),
+            (#"schedule: "\u004don..Fry 02:30""#, #"1:25: "schedule": "Mon..Fry 02:30" is no calendar expression: "Fry" is no weekday; did you mean "Fri"?"#),
             ("? [a] : b", #"1:17: a key is a text, not a list"#),
         ])
     func value(entry: String, complaint: String) {
         #expect(complaints("backups: {a: {\(entry)}}") == ["lightsout.yaml:" + complaint])
     }
 
+    @Test("a block of one line is that line", arguments: ["|", ">", "|-"])
+    func block(style: String) {
+        #expect(complaints("backups:\n  a:\n    description: \(style)\n      Nightly copy\n    wake: \(style)\n      true\n    schedule: \(style)\n      daily\n") == [])
+        #expect(
+            complaints("backups: {a: {description: \"one\\ntwo\"}}")
+                == [#"lightsout.yaml:1:28: "description": the text has more than one line; shorten it to one line"#])
+    }
+
+    @Test(
+        "the caret stands below the place, however wide the characters before it are",
+        arguments: [("\u{1f44d}\u{1f44d}", 4), ("日本語", 6), ("e\u{301}e\u{301}", 2), ("abc", 3)])
+    func caret(text: String, width: Int) throws {
+        let line = "backups: {a: {description: '\(text)', wak: true}}"
+        let problem = try #require(
+            ConfigurationReader.read(main: ConfigurationFile(path: "lightsout.yaml", bytes: Array(line.utf8))).problems.first)
+        #expect(problem.position == SourcePosition(line: 1, column: 32 + text.unicodeScalars.count))
+        let indentation = problem.rendered.split(separator: "\n")[2].prefix { $0 == " " }.count - 4
+        #expect(indentation == 31 + width)
+    }
+
     @Test(
         "what is no YAML is told in words that help",
         arguments: [
             ("backups:\n\ta:\n", "2:1: a value cannot begin with this character; indent with spaces, never with tabs; put a value that begins with @, % or ` in quotes"),
-            ("backups:\n  a:\n    schedule: *:0/15\n", #"3:16: a value that begins with * means something else in YAML; put it in quotes, as in "*-*-* 02:30""#),
+            ("backups:\n  a:\n    schedule: *:0/15\n", #"3:15: a value that begins with * means something else in YAML; put it in quotes, as in "*-*-* 02:30""#),
             ("backups:\n  a:\n    schedule: *-01\n", ##"3:15: no anchor "&-01" stands before this alias; where the text itself begins with *, put it in quotes: "*-01…""##),
-            ("backups:\n  a: b: c\n", #"2:7: a second ":" where a value was expected; put the value in quotes, or put the key on a line of its own with the indentation of its neighbours"#),
+            ("backups:\n  a: b: c\n", #"2:7: a second ":" where a value was expected; put the value in quotes, or put the key on a line of its own with the indentation of its neighbours; or the line before lacks its ":""#),
+            ("backups:\n  a:\n    catch_up: true\n    wake\n    timeout: 5\n", #"4:5: a key without ":" and a value; write "key: value", with a space after the colon"#),
+            ("backups:\n  a: {args: [\"--x=\\.cache\"]}\n", #"2:19: a \ in text in double quotes begins an escape, and this is none; write \\ for a backslash, or put the text in single quotes"#),
             ("backups: [a\n", #"2:1: the list that begins with [ is not closed (begun at 1:10); write "]" after its last item, and "," between two"#),
             ("backups: \"a\n", "2:1: the file ends inside a text in quotes (begun at 1:10); close the quotes"),
             ("backups:\n---\nbackups:\n", #"2:1: a second document begins here; a configuration file holds one; remove the line "---", or put the rest into a file of its own below backups.d"#),

@@ -22,15 +22,14 @@ extension ValueKind {
                     suggestion: node.isAbsent ? "give it a value, or remove the key" : nil)
                 return nil
             }
-            switch parse(text) {
+            switch parse(form == .argument ? text : text.withoutLastLineEnd) {
             case .value(let value): return value
             case .unwanted(let suggestion):
                 reading.error(
                     "\(key.quotedForPeople) wants \(wanted), not \(node.kindForPeople)", at: node.position,
                     suggestion: suggestion)
             case .wrong(let message, let suggestion, let offset):
-                // Text in quotes may be longer in the file than it is.
-                let position = isPlain ? node.position.movedRight(by: offset) : node.position
+                let position = node.inset.map { node.position.movedRight(by: offset + Int($0)) } ?? node.position
                 reading.error("\(key.quotedForPeople): \(message)", at: position, suggestion: suggestion)
             }
             return nil
@@ -322,4 +321,9 @@ extension String {
         }
         return quoted + "\""
     }
+}
+
+extension String {
+    /// The text without the line end that a block (`|`, `>`) has behind its last line. Only an argument is meant with it.
+    fileprivate var withoutLastLineEnd: String { last == "\n" ? String(dropLast()) : self }
 }
