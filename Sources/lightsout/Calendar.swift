@@ -10,7 +10,7 @@ struct Calendar: Command {
     @Argument(help: ArgumentHelp("Calendar expressions, such as \"Mon..Fri 02:30\".", valueName: "expression"))
     var expressions: [String]
 
-    @Option(name: [.customShort("n"), .customLong("iterations")], help: "Show so many elapses.")
+    @Option(name: [.customShort("n", allowingJoined: true), .customLong("iterations")], help: "Show so many elapses.")
     var count = 5
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Show the elapses after this time instead of now.", valueName: "time"))

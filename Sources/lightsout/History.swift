@@ -14,7 +14,7 @@ struct History: Command {
     @Argument(help: "The backup; all of them without it.", completion: .backupNames)
     var name: String?
 
-    @Option(name: [.customShort("n"), .customLong("lines")], help: "Show at most so many results.")
+    @Option(name: [.customShort("n", allowingJoined: true), .customLong("lines")], help: "Show at most so many results.")
     var count = 20
 
     @Option(

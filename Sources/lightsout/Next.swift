@@ -9,7 +9,7 @@ struct Next: Command {
     @Argument(help: "The backup; all of them without it.", completion: .backupNames)
     var name: String?
 
-    @Option(name: [.customShort("n"), .customLong("lines")], help: "Show so many.")
+    @Option(name: [.customShort("n", allowingJoined: true), .customLong("lines")], help: "Show so many.")
     var count = 10
 
     @OptionGroup var json: JSONOption

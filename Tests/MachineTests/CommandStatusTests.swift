@@ -78,6 +78,21 @@ extension WholeSystem {
             }
         }
 
+        @Test func `without the daemon files tell of a pause, of what never succeeded, and of nothing that is no longer named`() throws {
+            try DaemonWorld.with(
+                "backups: {old: {schedule: yearly, stale_after: 1s}}", scripts: ["old": "exit 1", "gone": "exit 0", "held": "exit 0"]
+            ) { world throws in
+                let machine = world.machine
+                try machine.sh("systemctl start lightsout-backup@gone; lightsout pause held; sleep 2; systemctl stop lightsoutd")
+                try machine.remove("/etc/lightsout/backup/gone_backup")
+                let all = try status(machine, as: "tester")
+                #expect(all.keys.sorted() == ["held", "old"])
+                #expect(all["held"]?["state"] as? String == "paused")
+                #expect(all["old"]?["stale"] as? Bool == true)
+                #expect(all["old"]?["problem"] as? String == "no success yet")
+            }
+        }
+
         @Test func `without the daemon a run that was cut off does not count as running`() throws {
             try DaemonWorld.with(scripts: ["cut": ": >/run/begun; sleep 60"], starting: false) { world throws in
                 let machine = world.machine

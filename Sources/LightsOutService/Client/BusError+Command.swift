@@ -24,6 +24,9 @@ nonisolated extension BusError {
         }
     }
 
+    /// Whether the error means that the daemon is there and does not answer in time.
+    public var meansNoAnswer: Bool { name == BusError.noReply || name == BusError.timeout }
+
     /// Whether the error means that the daemon does not know of what it was asked for: one that was not restarted after
     /// an upgrade.
     private var meansOtherVersion: Bool {
@@ -41,6 +44,10 @@ nonisolated extension BusError {
             return CommandFailure(
                 message: "lightsoutd cannot be reached (\(oneLine)). Start it with: systemctl start lightsoutd",
                 status: ExitStatus.unavailable)
+        }
+        if meansNoAnswer {
+            return CommandFailure(
+                message: "lightsoutd does not answer. See: systemctl status lightsoutd", status: ExitStatus.unavailable)
         }
         if name == BusError.interactiveAuthorizationRequired {
             return CommandFailure(

@@ -15,8 +15,35 @@ struct StatusFromFiles {
         // Where the configuration is at fault the scripts and the runs of the past still are there.
         let catalogue = BackupCatalogue(reading.configuration ?? Configuration(), directories: directories)
         let store = RunStateStore(directory: directories.state)
-        let names = Set(catalogue.backups.keys).union(store.backups())
-        return names.sorted().map { name in status(of: name, catalogue.backups[name], store) }
+        let memories = ScheduleMemoryStore(directory: directories.state)
+        let commonPause = memories.peekPause()
+        return Set(catalogue.backups.keys).union(store.backups()).sorted().compactMap { name in
+            let backup = catalogue.backups[name]
+            var status = status(of: name, backup, store)
+            // As with the daemon: of those that are no longer named, those that run or are reported.
+            if reading.configuration != nil, backup == nil, status.view.state != .running, store.peek(name)?.reporter == nil {
+                return nil
+            }
+            addSchedule(memories.peek(name), pausedUntil: commonPause, backup, to: &status.view)
+            return status
+        }
+    }
+
+    /// What the schedule's memory tells of a backup.
+    private func addSchedule(
+        _ memory: ScheduleMemory?, pausedUntil: Timestamp?, _ backup: BackupConfiguration?, to view: inout BackupView
+    ) {
+        let pause = [memory?.pausedUntil, pausedUntil].compactMap { $0 }.filter { $0 > now }.max()
+        if view.state == .idle, let pause {
+            view.state = .paused
+            view.problem = BackupView.problem(pausedUntil: pause)
+        }
+        if let limit = backup?.settings.staleAfter, !limit.isInfinite, !view.isStale, let memory, memory.lastSuccess == nil,
+            now.since(memory.firstSeen) > limit
+        {
+            view.isStale = true
+            view.problem = view.problem ?? "no success yet"
+        }
     }
 
     private func status(of name: BackupName, _ backup: BackupConfiguration?, _ store: RunStateStore) -> BackupStatus {
@@ -34,6 +61,7 @@ struct StatusFromFiles {
             if look.isHeld || isAlive(pid, boot: boot) {
                 fillFromJournal(name, &view)
                 view.state = .running
+                view.progress = state?.progress
                 view.lastStarted = state?.started
                 view.since = state?.started
                 view.trigger = state?.trigger

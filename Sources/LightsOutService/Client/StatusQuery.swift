@@ -37,7 +37,7 @@ public struct StatusQuery {
 
     private func find(quietly: Bool = false) throws(CommandFailure) -> [BackupStatus] {
         do throws(BusError) { return try ServiceClient().statuses() } catch {
-            guard error.meansNoDaemon || error.name == BusError.noReply || error.name == BusError.timeout else {
+            guard error.meansNoDaemon || error.meansNoAnswer else {
                 throw error.commandFailure
             }
             if !quietly {

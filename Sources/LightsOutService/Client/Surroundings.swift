@@ -19,6 +19,9 @@ public final class Surroundings {
         }
     }()
 
+    /// The zone that the machine's schedules go by, whatever the caller's `TZ` says.
+    public lazy var machineZone: ZoneRules = (try? ZoneRules.local(environment: nil)) ?? .utc
+
     /// Whether this is a trial beside the installed lightsout, with a state directory of its own.
     private var isTrial: Bool { directories.state != Directories().state }
 

@@ -60,7 +60,7 @@ public struct UpcomingElapses {
             StandardError.say("the configuration has errors; these are the next elapses by the one that lightsoutd still has")
             return Self.merge(statuses.filter { name == nil || $0.name == name }.map { Self.known($0, plan: nil) }, count)
         }
-        let planning = Planning(localZone: surroundings.zone)
+        let planning = Planning(localZone: surroundings.machineZone)
         let catalogue = BackupCatalogue(configuration, directories: surroundings.directories)
         if let name, catalogue.backups[name] == nil {
             throw StatusQuery.unknown(name, catalogue.backups.keys.map(\.text))
@@ -76,7 +76,8 @@ public struct UpcomingElapses {
 
     private func daemonStatuses() -> [BackupStatus]? {
         do throws(BusError) { return try ServiceClient().statuses() } catch {
-            StandardError.say("lightsoutd is not running; these are the times by the configuration")
+            StandardError.say(
+                "lightsoutd \(error.meansNoAnswer ? "does not answer" : "is not running"); these are the times by the configuration")
             return nil
         }
     }

@@ -26,6 +26,10 @@ nonisolated struct BackupView: Hashable, Sendable {
     var isStale: Bool
     /// Why it waits, or is late; nil where nothing is to be said.
     var problem: String?
+
+    static func problem(pausedUntil end: Timestamp) -> String {
+        end == .never ? "paused" : "paused until \(LocalTime.short(end.microseconds))"
+    }
 }
 
 extension Daemon {
@@ -60,7 +64,7 @@ extension Daemon {
             view.trigger = begun?.trigger
         case .paused(let until):
             view.state = .paused
-            view.problem = until == .never ? "paused" : "paused until \(LocalTime.short(until.microseconds))"
+            view.problem = BackupView.problem(pausedUntil: until)
         }
         if view.isStale && view.problem == nil {
             view.problem =

@@ -29,12 +29,28 @@ struct ScheduleMemoryStore {
             }
         }
         contents.pausedUntil = read(Self.pauseFile, directory, &contents.damaged) { (text) throws(DamagedState) in
-            var lines = try StateLines(text)
-            let until = try lines.required("paused_until") { Int64($0) }
-            try lines.expectNothingMore()
-            return Timestamp(microseconds: until)
+            try Self.pause(text)
         }
         return contents
+    }
+
+    /// The memory of `backup` as it is, for those who only want to see; nil where there is none to be read.
+    func peek(_ backup: BackupName) -> ScheduleMemory? {
+        guard let text = try? AtomicFile.read("\(path)/\(fileName(backup))", limit: StateLines.maximumLength) else { return nil }
+        return try? ScheduleMemory(text: text)
+    }
+
+    /// Until when everything is paused, likewise.
+    func peekPause() -> Timestamp? {
+        guard let text = try? AtomicFile.read("\(path)/\(Self.pauseFile)", limit: StateLines.maximumLength) else { return nil }
+        return try? Self.pause(text)
+    }
+
+    private static func pause(_ text: String) throws(DamagedState) -> Timestamp {
+        var lines = try StateLines(text)
+        let until = try lines.required("paused_until") { Int64($0) }
+        try lines.expectNothingMore()
+        return Timestamp(microseconds: until)
     }
 
     private func read<Value>(

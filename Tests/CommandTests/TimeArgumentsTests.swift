@@ -1,0 +1,26 @@
+import ArgumentParser
+import Testing
+
+@testable import lightsout
+
+struct `Times that begin with a dash` {
+    @Test(arguments: [
+        (["calendar", "--base-time", "-2 hours", "daily"], ["calendar", "--base-time=-2 hours", "daily"]),
+        (["history", "--since", "-1year"], ["history", "--since=-1year"]),
+        (["history", "--since", "--json"], ["history", "--since", "--json"]),
+        (["history", "--since", "yesterday"], ["history", "--since", "yesterday"]),
+        (["history", "--since"], ["history", "--since"]),
+        (["hold", "--", "x", "--since", "-1h"], ["hold", "--", "x", "--since", "-1h"]),
+    ])
+    func `belong to their option`(typed: [String], understood: [String]) {
+        #expect(TimeArguments.joined(typed) == understood)
+    }
+
+    @Test(arguments: ["-2 hours", "-2hr", "-1 year", "-3month 1.5 hours"])
+    func `are taken by the command that they are for`(time: String) throws {
+        let history = try Lightsout.parseAsRoot(TimeArguments.joined(["history", "--since", time, "-n5", "server"]))
+        #expect((history as? History)?.since == time)
+        let calendar = try Lightsout.parseAsRoot(TimeArguments.joined(["calendar", "--json", "--base-time", time, "-n3", "daily"]))
+        #expect((calendar as? Calendar)?.baseTime == time)
+    }
+}
