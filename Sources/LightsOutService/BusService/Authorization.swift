@@ -37,6 +37,18 @@ final class Authorization {
         let call: BusSlot
     }
 
+    /// Questions that wait until one of their user's is answered, in their order.
+    private var waiting: [Waiting] = []
+
+    private struct Waiting {
+        let call: BusInterface.MethodCall
+        let action: Action
+        let caller: Caller
+        let permitted: (Caller) throws(BusError) -> Void
+    }
+
+    private static let waitingLimit = 256
+
     /// Calls of one connection that wait for its identification.
     private static let unidentifiedLimit = 64
     /// Connections that are being identified at a time: a caller that asks and asks gets a refusal, not our memory.
@@ -141,10 +153,10 @@ final class Authorization {
         _ call: BusInterface.MethodCall, _ action: Action, _ caller: Caller,
         _ permitted: @escaping (Caller) throws(BusError) -> Void
     ) {
-        guard questions.count < Self.questionLimit.ofAll,
-            questions.values.count(where: { $0.uid == caller.uid }) < Self.questionLimit.ofUser,
-            let sender = call.message.sender
-        else { return call.fail(Self.tooMany) }
+        guard let sender = call.message.sender, waiting.count < Self.waitingLimit else { return call.fail(Self.tooMany) }
+        guard mayAsk(for: caller.uid) else {
+            return waiting.append(Waiting(call: call, action: action, caller: caller, permitted: permitted))
+        }
         next += 1
         let id = next
         do throws(BusError) {
@@ -166,6 +178,7 @@ final class Authorization {
                 try message.append("")
             } reply: { [unowned self] reply in
                 questions[id] = nil
+                askForNext()
                 switch reply {
                 case .success(let message):
                     let answer = try? message.readContainer("r", "bba{ss}") { (message) throws(BusError) in
@@ -192,6 +205,17 @@ final class Authorization {
             }
             questions[id] = Question(uid: caller.uid, call: question)
         } catch { call.fail(error) }
+    }
+
+    private func mayAsk(for uid: UInt32) -> Bool {
+        questions.count < Self.questionLimit.ofAll
+            && questions.values.count { $0.uid == uid } < Self.questionLimit.ofUser
+    }
+
+    private func askForNext() {
+        guard let index = waiting.firstIndex(where: { mayAsk(for: $0.caller.uid) }) else { return }
+        let next = waiting.remove(at: index)
+        askPolkit(next.call, next.action, next.caller, next.permitted)
     }
 
     private static func finish(
