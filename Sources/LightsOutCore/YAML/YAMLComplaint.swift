@@ -2,10 +2,10 @@
 enum YAMLComplaint {
     /// The complaint that libyaml puts as `problem` while doing what `context` says, and what to do about it.
     static func explain(problem: String, context: String?) -> (message: String, suggestion: String?) {
-        if let context, context.hasSuffix("scanning an alias") || context.hasSuffix("scanning an anchor") {
+        if let indicator = indicator(problem: problem, context: context) {
             return (
-                "a value that begins with \(context.hasSuffix("alias") ? "*" : "&") means something else in YAML",
-                "put it in quotes, as in \"*-*-* 02:30\""
+                "a value that begins with \(indicator) means something else in YAML",
+                indicator == "%" ? "put it in quotes, or remove the line" : "put it in quotes, as in \"*-*-* 02:30\""
             )
         }
         for (known, message, suggestion) in known where problem == known { return (message, suggestion) }
@@ -18,9 +18,20 @@ enum YAMLComplaint {
     }
 
     /// Whether the complaint comes when what is wrong has been passed: it is about what was begun.
-    static func isOfBeginning(problem: String, context: String) -> Bool {
-        problem == "could not find expected ':'" || context.hasSuffix("scanning an alias")
-            || context.hasSuffix("scanning an anchor")
+    static func isOfBeginning(problem: String, context: String?) -> Bool {
+        problem == "could not find expected ':'" || indicator(problem: problem, context: context) != nil
+    }
+
+    /// The character by which text without quotes became something else, where libyaml was reading that.
+    private static func indicator(problem: String, context: String?) -> Character? {
+        switch context {
+        case "while scanning an alias": "*"
+        case "while scanning an anchor": "&"
+        case "while scanning a tag", "while parsing a tag": "!"
+        case "while parsing a node" where problem == "found undefined tag handle": "!"
+        case "while scanning a directive", "while scanning a %YAML directive": "%"
+        default: nil
+        }
     }
 
     private static let known: [(problem: String, message: String, suggestion: String)] = [
@@ -76,11 +87,8 @@ enum YAMLComplaint {
             "found invalid Unicode character escape code", "this escape is no character",
             "write the character itself, or \\\\ for a backslash"
         ),
-        ("found undefined tag handle", "tags are not read here", "remove what begins with !, or put it in quotes"),
         ("found incompatible YAML document", "another version of YAML is declared", "remove the line that begins with %YAML"),
-        ("found unknown directive name", "a line that begins with % is no YAML here", "remove the line, or put the value in quotes"),
         ("found duplicate %YAML directive", "a second line that begins with %YAML", "remove one of the two"),
-        ("could not find expected directive name", "a line that begins with % is no YAML here", "remove the line, or put the value in quotes"),
         (
             "found unexpected document indicator", "a line \"---\" or \"...\" inside a text in quotes",
             "close the quotes before it"

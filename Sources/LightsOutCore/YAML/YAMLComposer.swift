@@ -233,7 +233,7 @@ extension YAMLComposer {
                 let beginning = SourcePosition(state.context_mark)
                 message += " (begun at \(beginning.line):\(beginning.column))"
             }
-            let isAtBeginning = context.map { YAMLComplaint.isOfBeginning(problem: problem, context: $0) } ?? false
+            let isAtBeginning = YAMLComplaint.isOfBeginning(problem: problem, context: context)
             return YAMLSyntaxError(
                 at: SourcePosition(isAtBeginning ? state.context_mark : state.problem_mark), message, suggestion: suggestion)
         }
