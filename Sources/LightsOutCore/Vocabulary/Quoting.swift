@@ -1,6 +1,6 @@
 extension String {
-    /// The text in double quotes, fit for one line of a terminal or journal: control characters and quotes escaped,
-    /// long text cut. Hostile input is shown in no other way.
+    /// The text in double quotes, fit for one line of a terminal or journal: control characters, quotes and what cannot be
+    /// seen or told from a space escaped, long text cut. Hostile input is shown in no other way.
     public var quotedForPeople: String {
         let limit = 80
         var quoted = "\""
@@ -16,7 +16,7 @@ extension String {
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
             default:
-                if scalar.isUnprintable {
+                if scalar.isUnprintable || scalar.isForeignSpace {
                     quoted += "\\u{\(String(scalar.value, radix: 16))}"
                 } else {
                     quoted.unicodeScalars.append(scalar)
@@ -65,5 +65,14 @@ extension Unicode.Scalar {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
         default: false
         }
+    }
+
+    /// Whether the scalar looks like a space and is none, such as the no-break space.
+    fileprivate var isForeignSpace: Bool { !isASCII && properties.generalCategory == .spaceSeparator }
+
+    /// The scalar as Unicode names it: `U+00AD`.
+    var codePoint: String {
+        let digits = String(value, radix: 16, uppercase: true)
+        return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
     }
 }

@@ -39,17 +39,17 @@ struct SourceText {
     enum Fault {
         case invalidUTF8(UInt8)
         case nul
-        case control(UInt32)
-        case foreignLineEnd(UInt32)
+        case control(Unicode.Scalar)
+        case foreignLineEnd(Unicode.Scalar)
         case tagDirective
 
         var message: String {
             switch self {
             case .invalidUTF8(let byte): "the byte 0x\(String(byte, radix: 16)) is no UTF-8"
             case .nul: "a NUL byte: the file is damaged, or no text"
-            case .control(let scalar): "the unprintable character U+\(Self.hexadecimal(scalar))"
+            case .control(let scalar): "the unprintable character \(scalar.codePoint)"
             case .foreignLineEnd(let scalar):
-                "the line separator U+\(Self.hexadecimal(scalar)), which editors show as no line end"
+                "the line separator \(scalar.codePoint), which editors show as no line end"
             case .tagDirective: "tags are not read here"
             }
         }
@@ -62,11 +62,6 @@ struct SourceText {
             case .foreignLineEnd: "end the line with a newline instead"
             case .tagDirective: "remove the line"
             }
-        }
-
-        private static func hexadecimal(_ value: UInt32) -> String {
-            let digits = String(value, radix: 16, uppercase: true)
-            return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
         }
     }
 }
@@ -88,14 +83,14 @@ extension ArraySlice<UInt8> {
                 switch byte {
                 case 0x09, 0x0a, 0x0d: continue
                 case 0: fault = .nul
-                case 1..<0x20, 0x7f: fault = .control(UInt32(byte))
+                case 1..<0x20, 0x7f: fault = .control(Unicode.Scalar(byte))
                 case 0xc2 where bytes[index + 1] < 0xa0:
-                    fault = bytes[index + 1] == 0x85 ? .foreignLineEnd(0x85) : .control(UInt32(bytes[index + 1]))
+                    fault = bytes[index + 1] == 0x85 ? .foreignLineEnd("\u{85}") : .control(Unicode.Scalar(bytes[index + 1]))
                 case 0xe2 where bytes[index + 1] == 0x80 && (bytes[index + 2] == 0xa8 || bytes[index + 2] == 0xa9):
-                    fault = .foreignLineEnd(0x2000 + UInt32(bytes[index + 2] - 0x80))
-                case 0xef where bytes[index + 1] == 0xbb && bytes[index + 2] == 0xbf: fault = .control(0xfeff)
+                    fault = .foreignLineEnd(bytes[index + 2] == 0xa8 ? "\u{2028}" : "\u{2029}")
+                case 0xef where bytes[index + 1] == 0xbb && bytes[index + 2] == 0xbf: fault = .control("\u{feff}")
                 case 0xef where bytes[index + 1] == 0xbf && bytes[index + 2] >= 0xbe:
-                    fault = .control(0xffc0 + UInt32(bytes[index + 2] - 0x80))
+                    fault = .control(bytes[index + 2] == 0xbe ? "\u{fffe}" : "\u{ffff}")
                 default: continue
                 }
                 return (startIndex + index, fault)

@@ -77,9 +77,9 @@ struct YAMLComposer: ~Copyable {
     ) throws(YAMLSyntaxError) -> YAMLNode.Content {
         switch event {
         case .scalar:
-            let (text, isPlain) = parser.scalar
+            let (text, style) = parser.scalar
             try weigh(16 + text.utf8.count, at: position)
-            return .scalar(text, isPlain: isPlain)
+            return .scalar(text, style)
         case .sequenceStart:
             try weigh(16, at: position)
             var items: [YAMLNode] = []
@@ -171,10 +171,16 @@ extension YAMLComposer {
         /// Where the latest event begins.
         var position: SourcePosition { SourcePosition(event.pointee.start_mark) }
 
-        var scalar: (text: String, isPlain: Bool) {
+        var scalar: (text: String, style: YAMLNode.ScalarStyle) {
             let scalar = event.pointee.data.scalar
             let bytes = UnsafeBufferPointer(start: scalar.value, count: scalar.length)
-            return (String(decoding: bytes, as: UTF8.self), scalar.style == YAML_PLAIN_SCALAR_STYLE)
+            let style: YAMLNode.ScalarStyle =
+                switch scalar.style {
+                case YAML_PLAIN_SCALAR_STYLE: .plain
+                case YAML_LITERAL_SCALAR_STYLE, YAML_FOLDED_SCALAR_STYLE: .block
+                default: .quoted
+                }
+            return (String(decoding: bytes, as: UTF8.self), style)
         }
 
         /// How far into a scalar in the file its text begins, where it stands there as it is: on one line, and with nothing

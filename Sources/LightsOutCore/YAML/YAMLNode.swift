@@ -8,15 +8,32 @@ struct YAMLNode: Sendable {
     var inset: UInt8?
 
     enum Content: Sendable {
-        /// Plain text stands without quotes, and not in a block of its own (`|`, `>`).
-        case scalar(String, isPlain: Bool)
+        case scalar(String, ScalarStyle)
         case sequence([YAMLNode])
         case mapping([YAMLEntry])
     }
 
+    enum ScalarStyle: Sendable {
+        case plain, quoted
+        /// In a block of its own (`|`, `>`).
+        case block
+    }
+
+    /// The text of a scalar; nil for other values, and where there is none.
+    var text: String? {
+        guard case .scalar(let text, _) = content, !isAbsent else { return nil }
+        return text
+    }
+
+    /// ``text`` where one line is wanted: a block ends in a newline that nobody means.
+    var line: String? {
+        guard case .scalar(_, .block) = content, let text, text.hasSuffix("\n") else { return text }
+        return String(text.dropLast())
+    }
+
     /// Whether nothing is written where the value belongs, or YAML's words for it.
     var isAbsent: Bool {
-        if case .scalar(let text, isPlain: true) = content { return text.isEmpty || text == "~" || text == "null" }
+        if case .scalar(let text, .plain) = content { return text.isEmpty || text == "~" || text == "null" }
         return false
     }
 

@@ -21,7 +21,7 @@ final class MountTable {
         source = try loop.onEvents(UInt32(EPOLLPRI.rawValue), of: number) { _ in onChange() }
     }
 
-    /// The mount points that are not mounted, of those named.
+    /// The mount points that are not mounted, of those named in the kernel's form.
     func missing(_ paths: [String]) throws(SystemError) -> [String] {
         lseek(file.number, 0, SEEK_SET)
         let bytes = try file.readAll(limit: 16 << 20)
@@ -30,12 +30,7 @@ final class MountTable {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
             if fields.count > 4 { mounted.insert(Self.unescaped(fields[4])) }
         }
-        return paths.filter { !mounted.contains(Self.canonical($0)) }
-    }
-
-    /// The path as the kernel writes it, by its text alone: asking the file system could wait for a server that is gone.
-    static func canonical(_ path: String) -> String {
-        "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+        return paths.filter { !mounted.contains($0) }
     }
 
     /// Space, tab, newline and backslash are written as three octal digits.

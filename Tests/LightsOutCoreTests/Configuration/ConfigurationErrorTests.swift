@@ -24,7 +24,8 @@ struct ConfigurationErrorTests {
             (#"args: ["a\0b"]"#, #"1:22: "args": no argument can hold a NUL; remove "\0""#),
             ("args: x", #"1:21: "args" wants a list, not "x"; write it in brackets: [ … ]"#),
             (#"description: "a\nb""#, #"1:28: "description": the text has more than one line; shorten it to one line"#),
-            (#"description: "\e[2J""#, #"1:28: "description": the text has an unprintable character; remove it"#),
+            ("description: 'soft\u{ad}hyphen'", #"1:33: "description": the text has the unprintable character U+00AD; remove it"#),
+            (#"description: "\e[2J""#, #"1:28: "description": the text has the unprintable character U+001B; remove it"#),
             ("inhibit: []", #"1:24: "inhibit" wants at least one item; remove the key to have what holds without it"#),
             ("after: sleep", #"1:22: "after" wants nothing, return, suspend, hibernate or poweroff, not "sleep""#),
             ("battery: Abort", #"1:24: "battery" wants run, wait or abort, not "Abort"; did you mean "abort"?"#),
@@ -34,11 +35,19 @@ struct ConfigurationErrorTests {
             ("exit_codes: {256: failed}", #"1:28: "exit_codes" wants a number from 0 to 255, not "256""#),
             ("exit_codes: {1: warning}", #"1:31: the exit status 1 wants success, failed, aborted, warnings or undefined, not "warning"; did you mean "warnings"?"#),
             ("exit_codes: {1: failed, 01: failed}", #"1:39: the exit status 1 is named twice, first at lightsout.yaml:1:28; remove one of the two"#),
-            ("exit_codes: rsnyc", #"1:27: "exit_codes" wants borg, restic or rsync, not "rsnyc"; did you mean "rsync"?"#),
+            ("exit_codes: rsnyc", #"1:27: "exit_codes" wants borg, restic, rsync or a mapping such as {24: warnings}, not "rsnyc"; did you mean "rsync"?"#),
             ("requires_mounts: [/a, /a]", #"1:37: "requires_mounts" has "/a" twice; remove one of the two"#),
             ("schedule: Mon..Fry 02:30", #"1:30: "schedule": "Mon..Fry 02:30" is no calendar expression: "Fry" is no weekday; did you mean "Fri"?"#),
             ("schedule: 'Mon..Fry 02:30'", #"1:31: "schedule": "Mon..Fry 02:30" is no calendar expression: "Fry" is no weekday; did you mean "Fri"?"#),
             (#"schedule: "\u004don..Fry 02:30""#, #"1:25: "schedule": "Mon..Fry 02:30" is no calendar expression: "Fry" is no weekday; did you mean "Fri"?"#),
+            ("exit_codes: [borg]", #"1:27: "exit_codes" wants borg, restic, rsync or a mapping such as {24: warnings}, not a list"#),
+            ("exit_codes: {1: warn}", #"1:31: the exit status 1 wants success, failed, aborted, warnings or undefined, not "warn"; did you mean "warnings"?"#),
+            ("args: [Host: x]", #"1:22: "args" wants a text, not a mapping ("key: value"); put text that holds ": " in quotes"#),
+            ("args: [~]", #"1:22: "args" wants a text, not nothing; put the text in quotes, or remove it"#),
+            ("user: ~", #"1:21: "user" wants the name of a user, not nothing; give it a value, or remove the key"#),
+            ("description: null", #"1:28: "description" wants one line of text, not nothing; give it a value, or remove the key"#),
+            ("requires_mounts: [/a, /a/]", #"1:37: "requires_mounts" has "/a" and "/a/", which are the same; remove one of the two"#),
+            ("schedule: [daily, '*-*-*']", #"1:33: "schedule" has "daily" and "*-*-*", which are the same; remove one of the two"#),
             ("? [a] : b", #"1:17: a key is a text, not a list"#),
         ])
     func value(entry: String, complaint: String) {
@@ -78,6 +87,8 @@ struct ConfigurationErrorTests {
             ("backups: \"a\n", "2:1: the file ends inside a text in quotes (begun at 1:10); close the quotes"),
             ("backups:\n---\nbackups:\n", #"2:1: a second document begins here; a configuration file holds one; remove the line "---", or put the rest into a file of its own below backups.d"#),
             ("backups: !!map {}\n", #"1:10: the tag "tag:yaml.org,2002:map" is not read here; remove it: each key knows its type"#),
+            ("backups:\n  a:\n    args: [!!x[]]\n", #"3:12: a value that begins with ! means something else in YAML; put it in quotes, as in "*-*-* 02:30""#),
+            ("%x\n", "1:1: a value that begins with % means something else in YAML; put it in quotes, or remove the line"),
             ("%TAG ! tag:x:\n---\na: b", "1:1: tags are not read here; remove the line"),
             ("[]", #"1:1: the configuration is a mapping, not a list; write "key: value" lines below it, indented by two spaces more"#),
             ("backups:\n  a:\n    <<: {wake: no}\n", #"3:5: merge keys ("<<") are not read; put what is common to backups under "defaults""#),
@@ -138,6 +149,25 @@ struct ConfigurationErrorTests {
                 == ["known are: max_parallel, wake_lead, wake_grace, sleep_gap, after_delay, defaults, backups"])
     }
 
+    @Test(
+        "a word that stands for true or false elsewhere is answered with ours",
+        arguments: [("YES", "yes"), ("y", "yes"), ("yess", "yes"), ("of", "off"), ("N", "no"), ("False", "false")])
+    func booleans(typed: String, meant: String) {
+        let problems = readConfiguration("backups: {a: {requires_network: \(typed)}}").problems
+        #expect(problems.map(\.suggestion) == ["did you mean \(meant)?"])
+    }
+
+    @Test(
+        "a part of a name is answered with the whole one, where it is the only one",
+        arguments: [
+            ("inhibit: [lid-switch]", "did you mean \"handle-lid-switch\"?"), ("stale: 3d", "did you mean \"stale_after\"?"),
+            ("exit_codes: {1: abort}", "did you mean \"aborted\"?"), ("x: 1", nil), ("inhibit: [key]", nil),
+        ])
+    func part(entry: String, suggestion: String?) {
+        let given = readConfiguration("backups: {a: {\(entry)}}").problems.map(\.suggestion)
+        #expect(given == [suggestion] || suggestion == nil && given.allSatisfy { $0?.hasPrefix("did you mean") != true })
+    }
+
     @Test("a mistake in one backup does not stand in the way of another one's run")
     func lookUpPastOthers() throws {
         let reading = readConfiguration("defaults: {timeout: 1h}\nbackups: {a: {wak: yes}, b: , 'c d': }")
@@ -159,6 +189,13 @@ struct ConfigurationErrorTests {
         #expect(try isRefused("defaults: {timeot: 1h}\nbackups: {a: }"))
         #expect(try isRefused("backups: {a: }", dropIns: [("x.yaml", "backups: {a: }")]))
         #expect(try isRefused("backups: {a: }", dropIns: [("x.yaml", "backups: {")]))
+    }
+
+    @Test("the newline of a text in quotes is meant")
+    func quotedNewline() {
+        #expect(
+            complaints("backups: {a: {description: \"one\\n\"}}")
+                == [#"lightsout.yaml:1:28: "description": the text has more than one line; shorten it to one line"#])
     }
 
     @Test("past a thousand problems of a file the rest is counted")

@@ -132,7 +132,7 @@ struct ConfigurationReaderTests {
             backups:
               on:
                 description: 0x1F
-                args: [no, 010, 1.50, ~, null, 22:30, 1_000, "", 'it''s']
+                args: [no, 010, 1.50, "~", 'null', 22:30, 1_000, "", 'it''s']
                 schedule: 22:30
             """)
         #expect(backup.description == "0x1F")
@@ -226,6 +226,16 @@ struct ConfigurationReaderTests {
             """)
         #expect(backup.description == "tab\u{e9}")
         #expect(backup.args == ["a b", "c\nd"])
+    }
+
+    @Test(
+        "a mount point is named as the kernel does, however its path is written",
+        arguments: [
+            ("/mnt/usb", "/mnt/usb"), ("/mnt/usb/", "/mnt/usb"), ("/mnt//usb//", "/mnt/usb"), ("/./mnt/./usb", "/mnt/usb"),
+            ("/", "/"), ("//", "/"),
+        ])
+    func mountPoints(path: String, kernels: String) throws {
+        #expect(try readBackup("a", "backups: {a: {requires_mounts: [\(path)]}}").requiresMounts == [kernels])
     }
 
     @Test("the keys of the machine are read")

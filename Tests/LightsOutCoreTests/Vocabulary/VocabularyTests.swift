@@ -102,6 +102,7 @@ struct `Text for people` {
     @Test(arguments: [
         ("plain", #""plain""#), ("a\"b\\", #""a\"b\\""#), ("a\nb\tc", #""a\nb\tc""#), ("\u{1b}[2J", #""\u{1b}[2J""#),
         ("\0", #""\u{0}""#), ("é💾", #""é💾""#), ("\u{202e}abc", #""\u{202e}abc""#), ("\u{2028}", #""\u{2028}""#), ("", #""""#),
+        ("a\u{a0}b\u{3000}", #""a\u{a0}b\u{3000}""#),
     ])
     func `in quotes is one line that no terminal acts on`(text: String, quoted: String) {
         #expect(text.quotedForPeople == quoted)

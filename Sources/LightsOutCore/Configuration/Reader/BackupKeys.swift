@@ -54,7 +54,7 @@ enum BackupKeys {
             "The results of the script's exit statuses, where they differ from 0 success, 1 failed, 2 aborted, 3 "
                 + "warnings, 4 undefined; or the name of a program with known ones."),
 
-        Key("requires_mounts", \.requiresMounts, .list(of: .absolutePath, isSet: true),
+        Key("requires_mounts", \.requiresMounts, .list(of: .mountPoint, isSet: true),
             "Mount points that must be there before the script starts; a due run waits for them."),
         Key("requires_network", \.requiresNetwork, .flag,
             "Whether a due run waits for the network."),

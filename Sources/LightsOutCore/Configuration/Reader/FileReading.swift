@@ -90,7 +90,7 @@ struct FileReading {
         texts.reserveCapacity(entries.count)
         for entry in entries {
             switch entry.key.content {
-            case .scalar("<<", isPlain: true):
+            case .scalar("<<", .plain):
                 error(
                     "merge keys (\"<<\") are not read", at: entry.key.position,
                     suggestion: "put what is common to backups under \"defaults\"")

@@ -1,17 +1,19 @@
 extension String {
     /// The name that was probably meant where this one is unknown: the one that the fewest slips of the hand turn into it,
-    /// if they are few. `-` for `_` and capitals are no slips.
+    /// if they are few; or else the only one that it is a good part of. `-` for `_` and capitals are no slips.
     func nearest(of names: some Sequence<String>) -> String? {
         let typed = foldedForComparison
         // Longer than any name that we know: nothing that a slip explains, and costly to compare.
         guard typed.count <= 64 else { return nil }
         var best: (name: String, slips: Int)?
+        var longer: [String] = []
         for name in names {
             let wanted = name.foldedForComparison
+            if typed.count * 3 >= wanted.count, wanted.firstRange(of: typed) != nil { longer.append(name) }
             let slips = typed.slips(to: wanted)
             if slips <= max(1, min(typed.count, wanted.count) / 3), slips < best?.slips ?? .max { best = (name, slips) }
         }
-        return best?.name
+        return best?.name ?? (longer.count == 1 ? longer.first : nil)
     }
 
     private var foldedForComparison: [UInt8] {

@@ -16,17 +16,17 @@ extension ValueKind {
         show: @escaping @Sendable (Value) -> String?
     ) -> ValueKind {
         ValueKind(form: form, read: { node, key, reading in
-            guard case .scalar(let text, let isPlain) = node.content, !(isPlain && text.isEmpty) else {
+            guard let text = form == .argument ? node.text : node.line else {
                 reading.error(
                     "\(key.quotedForPeople) wants \(wanted), not \(node.kindForPeople)", at: node.position,
-                    suggestion: node.isAbsent ? "give it a value, or remove the key" : nil)
+                    suggestion: form.suggestion(insteadOf: node))
                 return nil
             }
-            switch parse(form == .argument ? text : text.withoutLastLineEnd) {
+            switch parse(text) {
             case .value(let value): return value
             case .unwanted(let suggestion):
                 reading.error(
-                    "\(key.quotedForPeople) wants \(wanted), not \(node.kindForPeople)", at: node.position,
+                    "\(key.quotedForPeople) wants \(wanted), not \(text.quotedForPeople)", at: node.position,
                     suggestion: suggestion)
             case .wrong(let message, let suggestion, let offset):
                 let position = node.inset.map { node.position.movedRight(by: offset + Int($0)) } ?? node.position
@@ -39,6 +39,17 @@ extension ValueKind {
     /// The same kind for a property that may be without a value.
     var optional: ValueKind<Value?> {
         ValueKind<Value?>(form: form, read: { read($0, $1, &$2).map { .some($0) } }, show: { $0.flatMap(show) })
+    }
+}
+
+extension ValueForm {
+    /// What to do where the form wants a text and `node` has none.
+    fileprivate func suggestion(insteadOf node: YAMLNode) -> String? {
+        switch (node.content, self) {
+        case (.mapping, .argument): "put text that holds \": \" in quotes"
+        case (_, .argument) where node.isAbsent: "put the text in quotes, or remove it"
+        default: node.isAbsent ? "give it a value, or remove the key" : nil
+        }
     }
 }
 
@@ -56,7 +67,9 @@ extension ValueKind<Bool> {
         switch text {
         case "true", "yes", "on": .value(true)
         case "false", "no", "off": .value(false)
-        default: .unwanted(suggestion: text.nearest(of: ["true", "false"]).map { "did you mean \($0)?" })
+        default:
+            .unwanted(
+                suggestion: text.nearest(of: ["true", "false", "yes", "no", "off", "on"]).map { "did you mean \($0)?" })
         }
     } show: { $0 ? "true" : "false" }
 }
@@ -104,8 +117,8 @@ extension ValueKind<String> {
         if text.unicodeScalars.contains(where: { $0 == "\n" || $0 == "\r" }) {
             return .wrong("the text has more than one line", suggestion: "shorten it to one line")
         }
-        if text.unicodeScalars.contains(where: \.isUnprintable) {
-            return .wrong("the text has an unprintable character", suggestion: "remove it")
+        if let (scalar, offset) = text.firstUnprintable {
+            return .wrong("the text has the unprintable character \(scalar.codePoint)", suggestion: "remove it", after: offset)
         }
         return .value(text)
     } show: { $0.quotedForJSON }
@@ -120,12 +133,23 @@ extension ValueKind<String> {
             let isOfHome = text.hasPrefix("~")
             return .unwanted(suggestion: isOfHome ? "~ is not expanded: write the folder out" : "begin it with /")
         }
-        if text.unicodeScalars.contains(where: \.isUnprintable) {
-            return .wrong("the path has an unprintable character", suggestion: "rename the file")
+        if let (scalar, offset) = text.firstUnprintable {
+            return .wrong(
+                "the path has the unprintable character \(scalar.codePoint)", suggestion: "rename the file", after: offset)
         }
         if text.utf8.count > 4095 { return .wrong("no path is longer than 4,095 bytes", suggestion: nil) }
         return .value(text)
     } show: { $0.quotedForJSON }
+
+    /// A path in the form in which the kernel lists mount points. By its text alone: asking the file system could wait for a
+    /// server that is gone.
+    static let mountPoint = ValueKind(
+        form: absolutePath.form,
+        read: { node, key, reading in
+            absolutePath.read(node, key, &reading).map { path in
+                "/" + path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+            }
+        }, show: absolutePath.show)
 
     /// A name that getpwnam(3) may know, by systemd's relaxed rule (systemd.io/USER_NAMES): it takes what directory
     /// services give, and refuses what means something else in a command or a file.
@@ -211,17 +235,19 @@ extension ValueKind {
     ) -> [Element]? where Value == [Element] {
         var values: [Element] = []
         values.reserveCapacity(items.count)
-        var known: Set<Element> = []
+        var known: [Element: YAMLNode] = [:]
         var isWhole = true
         for item in items {
             guard let value = kind.read(item, key, &reading) else {
                 isWhole = false
                 continue
             }
-            if isSet, !known.insert(value).inserted {
+            if isSet, let first = known.updateValue(item, forKey: value) {
+                let (one, other) = (first.kindForPeople, item.kindForPeople)
                 reading.error(
-                    "\(key.quotedForPeople) has \(item.kindForPeople) twice", at: item.position,
-                    suggestion: "remove one of the two")
+                    one == other
+                        ? "\(key.quotedForPeople) has \(one) twice" : "\(key.quotedForPeople) has \(one) and \(other), which are the same",
+                    at: item.position, suggestion: "remove one of the two")
                 isWhole = false
             }
             values.append(value)
@@ -260,12 +286,18 @@ extension ValueKind<ExitCodes> {
         read: { node, key, reading in
             switch node.content {
             case .mapping: statuses(node, key, &reading)
-            default: preset.read(node, key, &reading).map { ExitCodes($0) }
+            default: preset.read(node, key, &reading)
             }
         },
         show: { $0 == ExitCodes() ? "{}" : nil })
 
-    private static let preset = ValueKind<ExitCodes.Preset>.choice
+    private static let preset: ValueKind = {
+        let names = ExitCodes.Preset.allCases.map(\.rawValue)
+        return scalar(.choice(names), wanted: (names + ["a mapping such as {24: warnings}"]).listedForPeople) { text in
+            if let preset = ExitCodes.Preset(rawValue: text) { return .value(ExitCodes(preset)) }
+            return .unwanted(suggestion: text.nearest(of: names).map { "did you mean \($0.quotedForPeople)?" })
+        } show: { _ in nil }
+    }()
     private static let status = ValueKind<Int>.count(0...255)
     private static let words = ExitCodes.results.map(\.rawValue)
 
@@ -274,7 +306,7 @@ extension ValueKind<ExitCodes> {
         var places: [UInt8: SourcePosition] = [:]
         let before = reading.errorCount
         for (text, position, value) in reading.entries(of: node, in: key.quotedForPeople) {
-            let statusNode = YAMLNode(position: position, content: .scalar(text, isPlain: false))
+            let statusNode = YAMLNode(position: position, content: .scalar(text, .quoted))
             guard let code = status.read(statusNode, key, &reading).flatMap(UInt8.init(exactly:)) else { continue }
             if let first = places[code] {
                 reading.error(
@@ -283,14 +315,11 @@ extension ValueKind<ExitCodes> {
                 continue
             }
             places[code] = position
-            guard case .scalar(let word, _) = value.content,
-                let result = ExitCodes.results.first(where: { $0.rawValue == word })
-            else {
-                var suggestion: String?
-                if case .scalar(let word, _) = value.content { suggestion = word.nearest(of: words) }
+            let word = value.line
+            guard let result = ExitCodes.results.first(where: { $0.rawValue == word }) else {
                 reading.error(
-                    "the exit status \(code) wants \(words.listedForPeople), not \(value.kindForPeople)",
-                    at: value.position, suggestion: suggestion.map { "did you mean \($0.quotedForPeople)?" })
+                    "the exit status \(code) wants \(words.listedForPeople), not \(word?.quotedForPeople ?? value.kindForPeople)",
+                    at: value.position, suggestion: word?.nearest(of: words).map { "did you mean \($0.quotedForPeople)?" })
                 continue
             }
             named[code] = result
@@ -307,6 +336,11 @@ extension [String] {
 }
 
 extension String {
+    /// The first scalar that a terminal might act on, and how many there are before it.
+    fileprivate var firstUnprintable: (scalar: Unicode.Scalar, offset: Int)? {
+        unicodeScalars.enumerated().first { $1.isUnprintable }.map { ($1, $0) }
+    }
+
     /// The text as a JSON string, which is YAML too.
     fileprivate var quotedForJSON: String {
         var quoted = "\""
@@ -321,9 +355,4 @@ extension String {
         }
         return quoted + "\""
     }
-}
-
-extension String {
-    /// The text without the line end that a block (`|`, `>`) has behind its last line. Only an argument is meant with it.
-    fileprivate var withoutLastLineEnd: String { last == "\n" ? String(dropLast()) : self }
 }
