@@ -85,12 +85,19 @@ enum ConfigurationSchema {
         switch form {
         case .flag: [("enum", [true, false, "true", "false", "yes", "no", "on", "off"])]
         case .count(let range):
-            [("type", "integer"), ("minimum", .raw("\(range.lowerBound)")), ("maximum", .raw("\(range.upperBound)"))]
-        case .timeSpan(let mayBeInfinite):
-            [("$ref", "#/$defs/timeSpan")] + (mayBeInfinite ? [] : [("not", ["type": "string", "pattern": "infinity"])])
-        case .line, .argument: [("$ref", "#/$defs/text")]
-        case .absolutePath: [("type", "string"), ("pattern", "^/")]
-        case .userName: [("type", "string"), ("pattern", "^[^-:/ ]([^:/]*[^:/ ])?$")]
+            [
+                ("type", ["integer", "string"]), ("minimum", .raw("\(range.lowerBound)")),
+                ("maximum", .raw("\(range.upperBound)")), ("pattern", "^[0-9]+$"),
+            ]
+        case .timeSpan(let mayBeZero, let mayBeInfinite):
+            [("$ref", "#/$defs/timeSpan")]
+                + (mayBeZero ? [] : [("exclusiveMinimum", 0), ("pattern", "[1-9]|infinity")])
+                + (mayBeInfinite ? [] : [("not", ["type": "string", "pattern": "infinity"])])
+        // A block of text ends in a newline that is not counted.
+        case .line: [("$ref", "#/$defs/text"), ("pattern", #"^.*\n?$"#)]
+        case .argument: [("$ref", "#/$defs/text")]
+        case .absolutePath: [("type", "string"), ("pattern", #"^/.*\n?$"#)]
+        case .userName: [("type", "string"), ("pattern", #"^(?!\.\.?$|[0-9]+$)[^-:/ ]([^:/]*[^:/ ])?$"#)]
         case .calendarExpression: [("type", "string"), ("minLength", 1)]
         case .choice(let words): [("enum", .array(words.map { .string($0) }))]
         case .list(let element, let isSet, let mayBeEmpty):
@@ -123,6 +130,7 @@ enum ConfigurationSchema {
         let unit =
             "(seconds|second|sec|s|minutes|minute|min|months|month|M|msec|ms|m|hours|hour|hr|h|days|day|d|"
             + "weeks|week|w|years|year|y|usec|us|\u{b5}s|\u{3bc}s)"
-        return #"^\s*(infinity|\#(number)\s*\#(unit)?(\s+\#(number)\s*\#(unit)?|\#(number)\s*\#(unit))*)\s*$"#
+        // A number without a unit ends at a space.
+        return #"^\s*(infinity|(\#(number)(\s*\#(unit)\s*|\s+))*\#(number)(\s*\#(unit))?)\s*$"#
     }
 }

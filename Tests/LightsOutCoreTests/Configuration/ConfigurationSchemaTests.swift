@@ -19,13 +19,22 @@ struct ConfigurationSchemaTests {
     static func examples(of form: ValueForm) -> (right: [String], wrong: [String]) {
         switch form {
         case .flag: (["true", "false", "\"no\"", "\"on\""], ["1", "\"maybe\"", "[]", "{}", "\"True\""])
-        case .count(let range): (["\(range.lowerBound)", "\(range.upperBound)"], ["\(range.upperBound + 1)", "-1", "\"many\"", "[1]", "1.5"])
-        case .timeSpan(let mayBeInfinite):
-            (["90", "1.5", "\"1h 30min\"", "\"1h30min\"", "\".5h\"", "\"2 weeks 1 d\""] + (mayBeInfinite ? ["\"infinity\""] : []),
-             ["-1", "\"5 parsecs\"", "\"1h-\"", "[]", "{}", "\"\"", "\"5.\"", "true"] + (mayBeInfinite ? [] : ["\"infinity\""]))
-        case .line, .argument: (["\"text\"", "5", "true"], ["[]", "{}", "[\"a\"]"])
-        case .absolutePath: (["\"/a b/c\""], ["\"a/b\"", "\"~/a\"", "[]", "5", "\"\""])
-        case .userName: (["\"root\"", "\"a.b@c\"", "\"x y\""], ["\"a:b\"", "\"a/b\"", "\"-a\"", "\" a\"", "[]", "5", "\"\""])
+        case .count(let range): (["\(range.lowerBound)", "\(range.upperBound)", "\"3\""], ["\(range.upperBound + 1)", "-1", "\"many\"", "[1]", "1.5"])
+        case .timeSpan(let mayBeZero, let mayBeInfinite):
+            {
+                let zeros = ["0", "\"0\"", "\"0s\"", "\"0min 0.0\""]
+                let right = ["90", "1.5", "\"1h 30min\"", "\"1h30min\"", "\"1h 5 2s\"", "\".5h\"", "\"2 weeks 1 d\""]
+                let wrong = ["-1", "\"5 parsecs\"", "\"1h-\"", "[]", "{}", "\"\"", "\"5.\"", "\"1.5.5s\"", "true", "null"]
+                let infinity = ["\"infinity\""]
+                return (
+                    right + (mayBeZero ? zeros : []) + (mayBeInfinite ? infinity : []),
+                    wrong + (mayBeZero ? [] : zeros) + (mayBeInfinite ? [] : infinity)
+                )
+            }()
+        case .line: (["\"text\"", "5", "true", "\"\""], ["[]", "{}", "[\"a\"]", "\"a\\nb\"", "null"])
+        case .argument: (["\"text\"", "5", "true", "\"a\\nb\""], ["[]", "{}", "[\"a\"]", "null"])
+        case .absolutePath: (["\"/a b/c\"", "\"/\""], ["\"a/b\"", "\"~/a\"", "[]", "5", "\"\"", "\"/a\\nb\"", "null"])
+        case .userName: (["\"root\"", "\"a.b@c\"", "\"x y\"", "\"...\""], ["\".\"", "\"..\"", "\"1000\"", "null", "\"a:b\"", "\"a/b\"", "\"-a\"", "\" a\"", "[]", "5", "\"\""])
         case .calendarExpression: (["\"Mon..Fri 02:30\"", "\"*:0/15\"", "\"daily\""], ["{}", "\"\"", "5"])
         case .choice(let words): (words.map { "\"\($0)\"" }, ["\"\(words[0])x\"", "[]", "{}", "5"])
         case .list(let element, let isSet, let mayBeEmpty):

@@ -2,7 +2,7 @@
 indirect enum ValueForm: Hashable, Sendable {
     case flag
     case count(ClosedRange<Int>)
-    case timeSpan(mayBeInfinite: Bool)
+    case timeSpan(mayBeZero: Bool, mayBeInfinite: Bool)
     /// One line, to be shown to people.
     case line
     /// Any text without a NUL.

@@ -94,7 +94,10 @@ extension ValueKind<TimeSpan> {
     static let delay = timeSpan(mayBeZero: true, mayBeInfinite: false)
 
     private static func timeSpan(mayBeZero: Bool, mayBeInfinite: Bool) -> ValueKind {
-        scalar(.timeSpan(mayBeInfinite: mayBeInfinite), wanted: "a time span such as 90s, 15min or 1h 30min") { text in
+        scalar(
+            .timeSpan(mayBeZero: mayBeZero, mayBeInfinite: mayBeInfinite),
+            wanted: "a time span such as 90s, 15min or 1h 30min"
+        ) { text in
             do throws(TimeSpanError) {
                 let span = try TimeSpan(parsing: text)
                 guard mayBeInfinite || !span.isInfinite else {
