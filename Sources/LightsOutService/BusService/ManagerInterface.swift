@@ -78,7 +78,7 @@ extension BusConnection {
                 message: "\(name) is running already, since \(LocalTime.short(run.started.microseconds))")
         }
         // systemd would join the two starts, and both callers would have the one run for theirs.
-        guard !daemon.starting.contains(name), startsForCallers.insert(name).inserted else {
+        guard daemon.starting[name] == nil, startsForCallers.insert(name).inserted else {
             throw BusError(name: BusError.alreadyRunning, message: "\(name) is being started already")
         }
         var isAnswered = false
@@ -100,7 +100,7 @@ extension BusConnection {
                 name: BusError.reported,
                 message: "\(name) is reported by a process that lightsout did not start, and cannot stop. Stop that process")
         }
-        guard daemon.tracker.isRunning(name) || daemon.starting.contains(name) else {
+        guard daemon.tracker.isRunning(name) || daemon.starting[name] != nil else {
             throw BusError(name: BusError.notRunning, message: "\(name) is not running")
         }
         try keep { [unowned self] (key) throws(BusError) in

@@ -77,36 +77,36 @@ extension Daemon {
             // The run is the same without it; only its record says that it was started by hand.
             log.write(.notice("why it runs cannot be passed on: \(error)", backup: name, priority: .warning))
         }
-        starting.insert(name)
-        ask(units, toStart: name)
+        ask(units, toStart: name, beginStart(name))
         return nil
     }
 
-    private func ask(_ units: BackupUnits, toStart name: BackupName) {
-        units.start(name) { [unowned self] end in startIsOver(name, end) }
+    private func ask(_ units: BackupUnits, toStart name: BackupName, _ number: UInt64) {
+        units.start(name) { [unowned self] end in startIsOver(name, number, end) }
     }
 
     /// Finds out what became of a start that systemd may have been asked for; without the bus, when it is back.
     private func findStart(of name: BackupName) {
-        starting.insert(name)
-        bus?.units.findStart(of: name) { [unowned self] end in startIsOver(name, end) }
+        let number = beginStart(name)
+        bus?.units.findStart(of: name) { [unowned self] end in startIsOver(name, number, end) }
     }
 
-    private func startIsOver(_ name: BackupName, _ end: BackupUnits.StartEnd) {
+    private func startIsOver(_ name: BackupName, _ number: UInt64, _ end: BackupUnits.StartEnd) {
+        guard starting[name] == number else { return }
         guard tracker.look(at: name) else {
             // Whether it ran cannot be seen now, and who is believed not to have run would run twice.
             undecidedStarts[name] = try? loop.after(Self.secondLook.microseconds) { [unowned self] in
                 undecidedStarts[name] = nil
-                startIsOver(name, end)
+                startIsOver(name, number, end)
             }
             return
         }
-        guard starting.contains(name) else { return }
+        guard starting[name] == number else { return }
         // A run ends a moment before its job does, and who starts the unit in between has only joined the old job.
         if case .over = end, let units = bus?.units, startingAgain.insert(name).inserted {
-            return ask(units, toStart: name)
+            return ask(units, toStart: name, number)
         }
-        starting.remove(name)
+        starting[name] = nil
         startingAgain.remove(name)
         TriggerNote(runtimeDirectory: directories.runtime).withdraw(for: name)
         let why: String
@@ -122,7 +122,7 @@ extension Daemon {
     private static let secondLook = TimeSpan.seconds(2)
 
     /// The bus was lost, and with it the answers to what was asked on it.
-    func findStarts() { for name in starting { findStart(of: name) } }
+    func findStarts() { for name in starting.keys { findStart(of: name) } }
 
     // MARK: Requirements
 

@@ -45,7 +45,7 @@ extension Daemon {
 
     /// Whatever was asked of systemd has become a run.
     private func startHasRun(_ name: BackupName) {
-        starting.remove(name)
+        starting[name] = nil
         startingAgain.remove(name)
         bus?.startsForCallers.remove(name)
     }

@@ -29,10 +29,12 @@ public final class Daemon {
     var localZone: ZoneRules
     /// What is wrong with the configuration that could not be taken over; nil where nothing is.
     var configurationProblem: String?
-    /// Starts that systemd was asked for and that no run has come of yet.
-    var starting: Set<BackupName> = []
+    /// Starts that systemd was asked for and that no run has come of yet, each with a number of its own: the job of the run
+    /// before may end only now.
+    var starting: [BackupName: UInt64] = [:]
     /// Those of them that it was asked for twice.
     var startingAgain: Set<BackupName> = []
+    private var startCount: UInt64 = 0
     /// Starts that are over while nobody could see whether they had become runs.
     var undecidedStarts: [BackupName: EventSource] = [:]
 
@@ -92,6 +94,13 @@ public final class Daemon {
 
     /// The wall clock's time.
     var now: Timestamp { Timestamp(microseconds: Clock.realtime) }
+
+    /// Notes that systemd is about to be asked for a start; the start's number.
+    func beginStart(_ name: BackupName) -> UInt64 {
+        startCount += 1
+        starting[name] = startCount
+        return startCount
+    }
 
     // MARK: Start
 
