@@ -24,7 +24,10 @@ struct StatusFromFiles {
             if reading.configuration != nil, backup == nil, status.view.state != .running, store.peek(name)?.reporter == nil {
                 return nil
             }
-            addSchedule(memories.peek(name), pausedUntil: commonPause, backup, to: &status.view)
+            var memory = memories.peek(name)
+            // The run's state knows of a success that the daemon was not there to see.
+            if memory?.lastSuccess == nil { memory?.lastSuccess = store.peek(name)?.lastSuccess }
+            addSchedule(memory, pausedUntil: commonPause, backup, to: &status.view)
             return status
         }
     }
