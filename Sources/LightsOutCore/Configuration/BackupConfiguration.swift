@@ -34,6 +34,9 @@ public struct BackupSettings: Hashable, Sendable {
     /// The longest that a run may take; then SIGTERM, and SIGKILL after ``stopTimeout``.
     public var timeout = TimeSpan.infinity
     public var stopTimeout = TimeSpan.seconds(90)
+    public var leftovers = LeftoversPolicy.wait
+    /// How long the run waits for processes that the script left behind.
+    public var leftoversTimeout = TimeSpan.hours(1)
     public var retry = RetryPolicy()
     /// Whose rights the script has; nil is the user of the runner: root, but for an unprivileged trial.
     public var user: String?

@@ -31,6 +31,16 @@ public enum BatteryPolicy: String, Hashable, Sendable, CaseIterable {
     case run, wait, abort
 }
 
+/// What becomes of processes that the script leaves behind when it ends.
+public enum LeftoversPolicy: String, Hashable, Sendable, CaseIterable {
+    /// The run goes on until they end, for `leftovers_timeout` at most.
+    case wait
+    /// They are ended at once.
+    case kill
+    /// The run ends with the script, and they live on outside of it.
+    case detach
+}
+
 /// How often, and after what delay each, a run that did not succeed is tried again.
 public struct RetryPolicy: Hashable, Sendable {
     /// Runs after the first; 0 means none.

@@ -23,6 +23,9 @@ public struct RunState: Hashable, Sendable {
     /// How far the run is, percent, as its script reported; nil where it did not, or is over.
     public var progress: UInt8?
 
+    /// What is known of it beyond its result: see ``RunNotes``.
+    public var notes = RunNotes()
+
     /// Who reports a run: kept after its end too, for a name stays its reporter's.
     public struct Reporter: Hashable, Sendable {
         public var uid: UInt32
@@ -68,6 +71,7 @@ public struct RunState: Hashable, Sendable {
         var state = self
         state.phase = .ended(outcome, at: time, recorded: recorded)
         state.progress = nil
+        state.notes.scriptEnded = nil
         // A backup with warnings is a backup: what could be saved is saved.
         if outcome.result == .success || outcome.result == .warnings { state.lastSuccess = time }
         return state
@@ -87,6 +91,7 @@ extension RunState {
         if let lastSuccess { lines.append("last_success=\(lastSuccess.microseconds)") }
         if let lastScheduled { lines.append("last_scheduled=\(lastScheduled)") }
         if let reporter { lines += ["reporter=\(reporter.uid)", "process_start=\(reporter.processStart)"] }
+        lines += notes.lines
         if let progress { lines.append("progress=\(Self.threeDigits(progress))") }
         switch phase {
         case .running(let boot, let pid):
@@ -136,6 +141,7 @@ extension RunState {
             run: run, trigger: trigger, started: started, phase: phase, lastSuccess: lastSuccess, reporter: reporter,
             progress: progress)
         self.lastScheduled = lastScheduled
+        notes = RunNotes(text: text)
     }
 
     /// Of one length whatever the number: a text that is written over one that said less is whole at every instant.

@@ -57,6 +57,26 @@ extension Outcome {
     }
 }
 
+extension Outcome {
+    /// The same result, with `note` after the reason; nil changes nothing.
+    public func noting(_ note: String?) -> Outcome {
+        guard let note else { return self }
+        var outcome = self
+        outcome.reason = reason.map { "\($0); \(note)" } ?? note
+        return outcome
+    }
+}
+
+extension ScriptEnd {
+    /// The end as the rest of a sentence: `with exit status 0`, `by SIGTERM`.
+    public var phrase: String {
+        switch self {
+        case .exited(let status): "with exit status \(status)"
+        case .killed(let signal): "by \(SignalName.of(signal))"
+        }
+    }
+}
+
 /// The names of signals, as in signal(7).
 public enum SignalName {
     private static let names: [Int32: String] = [

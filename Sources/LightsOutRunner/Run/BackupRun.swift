@@ -36,6 +36,11 @@ public final class BackupRun {
     private var startedSinceBoot: UInt64 = 0
     private var stop: Stop?
     private var process: ScriptProcess?
+    /// What the script leaves behind when it ends.
+    private var leftovers: RunLeftovers?
+    /// The script's end and when it was seen, by a clock that nobody sets.
+    private var scriptEnd: (end: ScriptEnd, at: UInt64)?
+    private var stopBegan: UInt64?
     private var lock: StandbyLock?
     private var power: RunPower?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
@@ -89,6 +94,11 @@ public final class BackupRun {
         if let obstacle = powerObstacle { return (later("\(obstacle). It is not run now"), last) }
         let state = runningState(last)
         note(state)
+        if let stuck = last?.notes.stuckStill {
+            var state = state
+            state.notes.stuck = stuck.processes
+            return finish(Outcome(.failed, reason: "not run: \(stuck.text)"), state)
+        }
 
         do throws(SystemError) { try handleSignals() } catch {
             return finish(Outcome(.failed, reason: error.description), state)
@@ -271,16 +281,20 @@ public final class BackupRun {
             sources.append(
                 try loop.after(backup.timeout.microseconds) { [unowned self] in beginStop(.timeout) })
         }
-        var saidThatItWaits = false
+        let leftovers = RunLeftovers(backup, run, process, loop: loop, log: log)
+        self.leftovers = leftovers
+        var known = state
         while !process.isOver {
-            if process.end != nil && stop == nil && !saidThatItWaits {
-                saidThatItWaits = true
+            if scriptEnd == nil, let end = process.end { scriptEnd = (end, Clock.monotonic) }
+            if leftovers.look(isStopping: stop != nil) {
+                known.notes = leftovers.notes
+                note(known)
                 tellStatus()
             }
+            if process.isOver { break }
             if let progress = reports?.takeNews() {
-                var further = state
-                further.progress = progress
-                note(further)
+                known.progress = progress
+                note(known)
                 tellStatus()
             }
             try loop.runOnce(timeout: .max)
@@ -291,16 +305,31 @@ public final class BackupRun {
                     "\(process.lostOutput) bytes of its output are lost: the journal did not take them", backup: name,
                     run: run, priority: .warning))
         }
-        if let outcome = stopOutcome { return outcome }
+        return outcome(of: process).noting(leftovers.reason)
+    }
+
+    /// The result of the script: its own, or that of the stop that cut it off. A stop that comes when the script has ended
+    /// ends what it left behind, and not its result.
+    private func outcome(of process: ScriptProcess) -> Outcome {
+        if let outcome = stopOutcome, !hadEndedBeforeStop { return outcome }
         let exit = process.end.map { Outcome($0, exitCodes: backup.exitCodes) } ?? Outcome(.failed)
-        let outcome = reports?.result().map { exit.reported($0) } ?? exit
-        return blemish.map { outcome.atBest(.warnings, because: $0) } ?? outcome
+        let reported = reports?.result().map { exit.reported($0) } ?? exit
+        let outcome = blemish.map { reported.atBest(.warnings, because: $0) } ?? reported
+        return outcome.noting(stopReason.map { "what the script left running was ended: \($0)" })
+    }
+
+    /// Whether the script ended by itself. systemd sends SIGTERM to the script too, and its end may be seen before our signal.
+    private var hadEndedBeforeStop: Bool {
+        guard let scriptEnd, let stopBegan else { return false }
+        return scriptEnd.at + 1_000_000 <= stopBegan
     }
 
     /// Makes the outcome durable, records it, lets the machine sleep again.
     private func finish(_ outcome: Outcome, _ state: RunState) -> (status: Int32, state: RunState?) {
         let previous = PreviousRun(name, store: store, noted: nil, log: log)
         let duration = TimeSpan(microseconds: Clock.boottime - startedSinceBoot)
+        var state = state
+        if let leftovers { state.notes.stuck = leftovers.notes.stuck }
         var ended = state.ended(outcome, at: started + duration, recorded: false)
         previous.keep(ended)
         ended = previous.record(ended)
@@ -345,6 +374,8 @@ public final class BackupRun {
     private func beginStop(_ cause: Stop) {
         guard stop == nil else { return }
         stop = cause
+        stopBegan = Clock.monotonic
+        leftovers?.stopBegan()
         guard let process else { return }
         if case .asked(_, byManager: true) = cause {
             // systemd has sent SIGTERM to everything in the unit; once is enough.
@@ -359,6 +390,7 @@ public final class BackupRun {
             sources.append(source)
         } else {
             process.killAll()
+            leftovers?.killed()
         }
     }
 
@@ -368,6 +400,7 @@ public final class BackupRun {
                 "what still runs did not end within \(backup.stopTimeout.forPeople) of SIGTERM and is killed",
                 backup: name, run: run, priority: .warning))
         process?.killAll()
+        leftovers?.killed()
     }
 
     private var stopReason: String? {
@@ -425,30 +458,11 @@ public final class BackupRun {
         let standby =
             lock?.isHeld == true ? "standby blocked: \(backup.inhibit.forPeople)" : "standby is NOT blocked"
         if process?.end != nil {
-            ServiceManager.status("Script has ended, its background processes run on since \(since), \(standby)")
+            let problem = leftovers?.notes.problem.map { ": \($0)" } ?? ""
+            ServiceManager.status("Script has ended, its background processes run on since \(since), \(standby)\(problem)")
         } else {
             let progress = reports?.progress.map { ", \($0) %" } ?? ""
             ServiceManager.status("Running since \(since)\(progress), \(standby)")
         }
-    }
-}
-
-extension RunState {
-    /// The line that `systemctl status` keeps after the run.
-    nonisolated var summary: String {
-        guard case .ended(let outcome, let time, _) = phase else { return "" }
-        let reason = outcome.reason.map { ": \($0)" } ?? ""
-        return "Ended \(LocalTime.short(time.microseconds)), \(outcome.result.phrase)\(reason)"
-    }
-}
-
-extension [InhibitedAction] {
-    /// As a status line says it: `sleep, lid switch`.
-    public nonisolated var forPeople: String {
-        map { action in
-            let word = action.rawValue
-            let words = word.hasPrefix("handle-") ? word.dropFirst("handle-".count) : word[...]
-            return words.split(separator: "-").joined(separator: " ")
-        }.joined(separator: ", ")
     }
 }

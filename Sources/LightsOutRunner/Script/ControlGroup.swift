@@ -15,10 +15,21 @@ final class ControlGroup {
     /// - Returns: nil where there is none to be had: outside systemd, without delegation, or with cgroups version 1.
     static func delegated(to unit: String) -> ControlGroup? {
         guard Identity.unit() == unit, let own = Identity.cgroup(), let root = mountPoint else { return nil }
-        let path = "\(root)\(own == "/" ? "" : own)/script"
-        if mkdir(path, 0o755) < 0 && errno != EEXIST { return nil }
+        guard let path = make(in: "\(root)\(own == "/" ? "" : own)") else { return nil }
         guard let procs = try? Descriptor.open("\(path)/cgroup.procs", O_WRONLY) else { return nil }
         return ControlGroup(path: path, procs: procs)
+    }
+
+    /// Makes a cgroup that holds no process. One that SIGKILL could not end may still be in that of an earlier run.
+    private static func make(in parent: String) -> String? {
+        for name in ["script"] + (2...9).map({ "script-\($0)" }) {
+            let path = "\(parent)/\(name)"
+            if mkdir(path, 0o755) == 0 { return path }
+            guard errno == EEXIST else { return nil }
+            remove(path)
+            if mkdir(path, 0o755) == 0 { return path }
+        }
+        return nil
     }
 
     private init(path: String, procs: consuming Descriptor) {

@@ -139,6 +139,20 @@ public final class ScriptProcess {
         Set(ProcessTree.descendants(of: getpid())).union(group?.processes ?? [])
     }
 
+    /// The processes that are left of it, whatever became of the script itself.
+    var left: [pid_t] { Array(processes) }
+
+    /// Those of ``left`` that the unit's manager ends together with the unit.
+    var leftInUnit: [pid_t] { processes.filter { Identity.unit(of: $0) == unit } }
+
+    /// Waits no longer for what is left.
+    public func abandon() {
+        guard !isOver else { return }
+        childSource = nil
+        groupSource = nil
+        finish()
+    }
+
     /// Bytes of the output that are lost, for nobody took them.
     public var lostOutput: UInt64 { relays.all.reduce(0) { $0 + $1.lost } }
 

@@ -76,7 +76,8 @@ extension Daemon {
             reasons.append(
                 AwakeReason(
                     kind: isReport ? "report" : "backup", who: name.text,
-                    why: isReport ? "It reported that it began" : "Started \(run.trigger.phrase)",
+                    why: (isReport ? "It reported that it began" : "Started \(run.trigger.phrase)")
+                        + (run.notes.problem.map { "; \($0)" } ?? ""),
                     pid: UInt32(clamping: pid), since: run.started))
         }
         for session in view?.sessions ?? [] {

@@ -68,6 +68,7 @@ struct StatusFromFiles {
                 view.lastStarted = state?.started
                 view.since = state?.started
                 view.trigger = state?.trigger
+                view.problem = state?.notes.problem
             } else {
                 view.lastResult = .aborted
                 view.problem = "its last run was cut off"

@@ -62,6 +62,7 @@ extension Daemon {
             view.progress = begun?.progress
             view.since = begun?.started ?? since
             view.trigger = begun?.trigger
+            view.problem = begun?.notes.problem
         case .paused(let until):
             view.state = .paused
             view.problem = BackupView.problem(pausedUntil: until)
@@ -80,6 +81,7 @@ extension Daemon {
             description: reporter ?? "No longer in the configuration", state: .idle, lastStarted: run.started,
             lastFinished: ended?.ended, lastResult: ended?.outcome?.result, wake: false, isStale: false)
         if run.isRunning {
+            view.problem = run.notes.problem
             view.state = run.reporter == nil ? .running : .reported
             view.progress = run.progress
             view.trigger = run.trigger

@@ -146,7 +146,7 @@ extension Daemon {
         switch state.phase {
         case .running:
             guard isRunning else { return nil }
-            outcome = .running(since: state.started)
+            outcome = .running(since: state.started, scriptHasEnded: state.notes.scriptEnded != nil)
         case .ended(let ended, let time, _):
             outcome =
                 ended.reason == Outcome.Reason.machineWentDown

@@ -38,6 +38,7 @@ extension Daemon {
                 case .checkRequirements(let name):
                     answers.append { [unowned self] in checkRequirements(of: name) }
                 case .recordMissed(let name, let elapses, let why): recordMissed(name, elapses, why)
+                case .tellFollows(let name, let elapses): tellFollows(name, elapses)
                 case .warnStale(let name, let since, let never): warnStale(name, since: since, neverSucceeded: never)
                 case .stateChanged(let name): changed.append(name)
                 case .arm(let time): arm(time)
@@ -161,6 +162,14 @@ extension Daemon {
             ? "the backup of \(time) was missed: \(why)"
             : "\(elapses.count)\(elapses.count == Elapses.countingLimit ? " or more" : "") backups up to \(time) were missed: \(why)"
         log.write(.missed(name, elapse: elapses.latest, message: message))
+    }
+
+    private func tellFollows(_ name: BackupName, _ elapses: Elapses) {
+        let why = runs[name]?.notes.problem ?? "its script has ended, but processes that it left behind still run"
+        log.write(
+            .notice(
+                "the backup of \(elapses.latest.text(in: localZone)) starts when the run before has ended: \(why)",
+                backup: name, priority: .notice))
     }
 
     private func warnStale(_ name: BackupName, since: Timestamp, neverSucceeded: Bool) {

@@ -26,8 +26,10 @@ extension Daemon {
             runs[name] = state
             requirements.forget(name)
             carryOut(scheduler.runStarted(name, scheduledRun: state.scheduledRun, now: now))
+            tellOfLeftovers(name, state)
         case .progressed(let name, let state):
             runs[name] = state
+            tellOfLeftovers(name, state)
         case .ended(let name, let state):
             startHasRun(name)
             endedRuns[name] = nil
@@ -41,6 +43,12 @@ extension Daemon {
                     name, scheduledRun: state.scheduledRun, result: outcome.result,
                     stoppedOnRequest: outcome.reason == Outcome.Reason.stopped, wasCutOff: goesDown, now: now))
         }
+    }
+
+    /// The script has ended and the run goes on: what becomes due now follows the run.
+    private func tellOfLeftovers(_ name: BackupName, _ state: RunState) {
+        guard state.notes.scriptEnded != nil else { return }
+        carryOut(scheduler.scriptEnded(name, now: now))
     }
 
     /// Whatever was asked of systemd has become a run.

@@ -9,7 +9,7 @@ public import Systemd
 public final class RunTracker {
     public enum Event {
         case began(BackupName, RunState)
-        /// The run has come further.
+        /// The run has come further, or its script has ended before it.
         case progressed(BackupName, RunState)
         /// The run's own last word; its outcome is nil where the runner died without one and nobody has settled it yet.
         case ended(BackupName, RunState)
@@ -24,7 +24,8 @@ public final class RunTracker {
     private let log: RunLog
     private var watch: EventSource?
     private var running: [BackupName: RunIdentifier] = [:]
-    private var progress: [BackupName: UInt8] = [:]
+    /// What was last told of each run that is under way.
+    private var told: [BackupName: RunState] = [:]
     /// Runs whose runner died: given the time in which their unit records the end, then settled here.
     private var orphans: [BackupName: EventSource] = [:]
 
@@ -112,7 +113,7 @@ public final class RunTracker {
                 lookAtProgress(of: backup, state)
                 return true
             }
-            progress[backup] = state.progress
+            told[backup] = state
             if let before = running[backup] { tellEnd(backup, of: before, state: nil) }
             running[backup] = state.run
             onEvent(.began(backup, state))
@@ -139,8 +140,8 @@ public final class RunTracker {
     }
 
     private func lookAtProgress(of backup: BackupName, _ state: RunState) {
-        guard progress[backup] != state.progress else { return }
-        progress[backup] = state.progress
+        guard told[backup] != state else { return }
+        told[backup] = state
         onEvent(.progressed(backup, state))
     }
 
@@ -154,7 +155,7 @@ public final class RunTracker {
         guard lastTold[backup] != run else { return }
         lastTold[backup] = run
         running[backup] = nil
-        progress[backup] = nil
+        told[backup] = nil
         if let state { onEvent(.ended(backup, state)) }
     }
 

@@ -102,7 +102,8 @@ nonisolated extension Timestamp {
 nonisolated public struct ObservedRun: Hashable, Sendable {
     public enum Outcome: Hashable, Sendable {
         /// The unit is active, activating, or has a job to become so.
-        case running(since: Timestamp)
+        /// `scriptHasEnded`: only what the script left behind runs on.
+        case running(since: Timestamp, scriptHasEnded: Bool = false)
         /// `stoppedOnRequest`: a person stopped it.
         case ended(RunResult, at: Timestamp, stoppedOnRequest: Bool = false)
         /// It ended with the machine: a reboot or a power loss, told by another boot id.

@@ -91,8 +91,9 @@ nonisolated extension Scheduler {
         guard let due = plan.elapses(after: cursor, through: entry.scheduleTime(at: now)) else { return }
 
         if let since = entry.phase.runningSince {
+            if entry.hasScriptEnded, plan.catchUp { return follow(slot, due) }
             oweInsteadOfPending(slot, now: now)
-            pass(slot, due, why: .duringRun(since: since))
+            pass(slot, due, why: entry.hasScriptEnded ? .duringLeftovers : .duringRun(since: since))
             return persist(slot)
         }
         let isLate = now.since(due.latest + plan.delay) > settings.lateTolerance
@@ -120,6 +121,22 @@ nonisolated extension Scheduler {
         } else {
             setPhase(of: slot, .queued)
         }
+    }
+
+    /// Lets a start follow the run under way, whose script has ended. It takes the place of any that was to follow already,
+    /// and its elapse counts as handled when it begins.
+    private mutating func follow(_ slot: Int, _ due: Elapses) {
+        var covers = due.count
+        if let pending = entries[slot].pending, pending.attempt.isFirst { covers += pending.attempt.covers }
+        if entries[slot].memory.owed != nil {
+            entries[slot].memory.owed = nil
+            persist(slot)
+        }
+        entries[slot].pending = Pending(
+            attempt: ScheduleMemory.Attempt(
+                elapse: due.latest, covers: min(covers, Elapses.countingLimit), trigger: .catchUp),
+            isOwed: false)
+        effects.append(.tellFollows(entries[slot].plan.name, due))
     }
 
     /// Takes away a start that had not begun when the next elapse became due.

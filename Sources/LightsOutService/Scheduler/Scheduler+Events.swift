@@ -90,7 +90,9 @@ nonisolated extension Scheduler {
         // What is found is not the run that was about to be asked for.
         if !began { entries[slot].memory.underWay = nil }
         switch observed?.outcome {
-        case .running(let since): setPhase(of: slot, .running(since: since))
+        case .running(let since, let scriptHasEnded):
+            setPhase(of: slot, .running(since: since))
+            entries[slot].hasScriptEnded = scriptHasEnded
         case .ended(let result, let end, let wasStopped):
             settle(slot, ended: RunEnd(result: result, at: end, wasStopped: wasStopped), now: now)
         case .cutOff(let end): settle(slot, ended: RunEnd(result: .aborted, at: end, wasCutOff: true), now: now)
@@ -249,6 +251,16 @@ nonisolated extension Scheduler {
         case .running: break
         case .starting, .idle, .delayed, .queued, .checking, .waiting: setPhase(of: slot, .running(since: now))
         }
+        return finish(now)
+    }
+
+    /// The script of the run under way has ended, and the run goes on for the processes that it left behind.
+    public mutating func scriptEnded(_ name: BackupName, now: Timestamp) -> [SchedulerEffect] {
+        begin(now)
+        guard let slot = slots[name], !entries[slot].hasScriptEnded else { return finish(now) }
+        // What was due before has met the script itself.
+        attend(slot, now: now)
+        if case .running = entries[slot].phase { entries[slot].hasScriptEnded = true }
         return finish(now)
     }
 

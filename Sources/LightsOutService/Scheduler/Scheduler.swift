@@ -20,6 +20,8 @@ public import LightsOutCore
 ///    up for: whoever pauses backups does not expect them all at the moment he resumes.
 /// 3. **During a run** of the same backup (a manual one too): recorded, and not run on top. A manual run takes no
 ///    elapse away that was due before it or is due after it.
+///    When only processes that its script left behind still run, the elapse follows the run instead, once, where
+///    `catch_up` is on.
 /// 4. **Late** (acted on more than ``Settings/lateTolerance`` after it was due, because the machine was off or asleep
 ///    or the clock jumped): all that was missed is made up for by one run, or recorded as missed where `catch_up` is
 ///    off. Runs of several backups that are made up for at once begin ``Settings/catchUpSpacing`` apart.
@@ -122,6 +124,8 @@ nonisolated public struct Scheduler: Sendable {
         /// In the configuration; otherwise it goes when its run has ended, or is gone and its slot free.
         var isConfigured = true
         var isMarkedChanged = false
+        /// Whether the run under way goes on only for what its script left behind.
+        var hasScriptEnded = false
     }
 
     struct Pending: Sendable {

@@ -20,6 +20,9 @@ nonisolated public enum SchedulerEffect: Hashable, Sendable {
     case checkRequirements(BackupName)
     /// Elapses that no run will follow: a journal record of the kind "missed".
     case recordMissed(BackupName, Elapses, why: MissedCause)
+    /// The elapses came while only processes that a script left behind were running: one run for them follows the run
+    /// under way. A notice in the journal.
+    case tellFollows(BackupName, Elapses)
     /// There was no success since then (nil: never, since `firstSeen`): a warning in the journal.
     case warnStale(BackupName, since: Timestamp, neverSucceeded: Bool)
     /// What `status` and the bus show of the backup has changed.
@@ -37,6 +40,8 @@ nonisolated public enum MissedCause: Hashable, Sendable {
     case late(Lateness)
     /// A run of the same backup was under way.
     case duringRun(since: Timestamp)
+    /// Processes that the script of the run before left behind were running, and `catch_up` is off.
+    case duringLeftovers
     /// What it requires did not come before the next elapse.
     case requirement(String)
     /// It was not to be started at all, as things were: on battery power, say.
@@ -76,6 +81,7 @@ nonisolated extension MissedCause: CustomStringConvertible {
         switch self {
         case .late(let lateness): "\(lateness), and catch_up is off"
         case .duringRun: "the backup was still running"
+        case .duringLeftovers: "the script of the run before had left processes running, and catch_up is off"
         case .requirement(let what): "\(what) until the next one was due"
         case .withheld(let why): why
         case .notStarted(let why): "systemd did not start it: \(why)"

@@ -53,6 +53,8 @@ struct World {
     var starts: [Start] = []
     var missed: [Missed] = []
     var stale: [BackupName] = []
+    /// Elapses that are to follow a run whose script has ended.
+    var following: [Elapses] = []
     var checks: [BackupName] = []
     /// Starts that are to be found out about.
     var finds: [BackupName] = []
@@ -95,6 +97,7 @@ struct World {
             case .checkRequirements(let name): checks.append(name)
             case .recordMissed(let name, let elapses, let why):
                 missed.append(Missed(name: name, elapses: elapses, why: why))
+            case .tellFollows(_, let elapses): following.append(elapses)
             case .warnStale(let name, _, _): stale.append(name)
             case .stateChanged: break
             case .arm(let time): timer = time

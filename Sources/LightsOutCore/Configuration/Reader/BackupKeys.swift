@@ -46,6 +46,11 @@ enum BackupKeys {
             "The longest that a run may take; then the script is ended, and the result is aborted."),
         Key("stop_timeout", \.stopTimeout, .limit(mayBeZero: true),
             "How long a script that is ended by SIGTERM has until SIGKILL."),
+        Key("leftovers", \.leftovers, .choice,
+            "What happens to processes that the script leaves behind: the run waits for them, kills them, or ends "
+                + "without them."),
+        Key("leftovers_timeout", \.leftoversTimeout, .limit(mayBeZero: false),
+            "How long the run waits for processes that the script left behind; then it ends them."),
         Key("retry", \.retry, .retry,
             "How often a run that failed is tried again, and after what delay each."),
         Key("user", \.user, ValueKind.userName.optional,

@@ -39,6 +39,11 @@ struct SettingsCheck {
                 "\"lock_on_battery\" does nothing where the backup does not run on battery power", at: position,
                 suggestion: "write battery: run, or remove the key")
         }
+        if settings.leftovers != .wait, let position = place(of: "leftovers_timeout") {
+            reading.warning(
+                "\"leftovers_timeout\" does nothing with \"leftovers: \(settings.leftovers.rawValue)\"", at: position,
+                suggestion: "write leftovers: wait, or remove the key")
+        }
         if settings.timeout < settings.stopTimeout, let position = place(of: "timeout") {
             reading.warning(
                 "the script may take \(settings.stopTimeout) to end after a timeout of \(settings.timeout)", at: position,
