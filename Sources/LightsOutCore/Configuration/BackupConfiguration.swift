@@ -17,7 +17,9 @@ public struct BackupSettings: Hashable, Sendable {
     public var catchUp = true
 
     /// Whether the machine is woken from sleep for it.
-    public var wake = false
+    public var wakePolicy = WakePolicy.never
+    /// Whether it is woken at all.
+    public var wake: Bool { wakePolicy != .never }
     public var after = AfterRun.nothing
     /// What the backup says of the four times of ``GlobalSettings`` for itself; nil: what holds for the machine.
     public var wakeLead: TimeSpan?

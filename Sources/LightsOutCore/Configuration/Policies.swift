@@ -13,6 +13,13 @@ extension [InhibitedAction] {
     public var logindText: String { map(\.rawValue).joined(separator: ":") }
 }
 
+/// Whether the machine is woken from sleep for a backup.
+public enum WakePolicy: Hashable, Sendable {
+    case never, always
+    /// Only on AC power.
+    case ac
+}
+
 /// What the machine does after a run.
 public enum AfterRun: String, Hashable, Sendable, CaseIterable {
     case nothing

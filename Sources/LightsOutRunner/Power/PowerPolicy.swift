@@ -6,21 +6,28 @@ public import LightsOutCore
 /// | `battery` | due without AC power | AC power goes away during the run |
 /// | --- | --- | --- |
 /// | `run` | starts | goes on; with `lock_on_battery: false` without its lock, until power is back |
-/// | `wait` | starts when power is back | goes on: half a backup is no saving |
+/// | `wait` | starts when power is back | continues: a partial backup is useless |
 /// | `abort` | is missed, with the reason | is stopped, result aborted |
 ///
-/// Power that is gone counts as gone after ``settling``: a laptop that is put into its dock loses it for a moment,
+/// Power that is gone counts as gone for a run after ``settling``: a laptop that is put into its dock loses it for a moment,
 /// and must not lose hours of a backup with it. Power that is back counts at once. A machine without a battery is on
 /// AC power.
 nonisolated public struct PowerPolicy: Sendable {
     public struct Rule: Hashable, Sendable {
         public var battery: BatteryPolicy
         public var lockOnBattery: Bool
+        /// Whether `wake: ac` forbids a wake-up on battery power although the backup would run.
+        public var wakesOnACOnly: Bool
 
-        public init(battery: BatteryPolicy = .run, lockOnBattery: Bool = true) {
+        public init(battery: BatteryPolicy = .run, lockOnBattery: Bool = true, wakesOnACOnly: Bool = false) {
             self.battery = battery
             self.lockOnBattery = lockOnBattery
+            self.wakesOnACOnly = wakesOnACOnly
         }
+
+        /// Whether the machine may be woken for the backup on battery power: a backup that would only wait there is no
+        /// reason to wake a laptop in its bag.
+        public var wakesOnBattery: Bool { battery == .run && !wakesOnACOnly }
     }
 
     /// What a backup that is due is to do.
@@ -59,28 +66,40 @@ nonisolated public struct PowerPolicy: Sendable {
         return finish()
     }
 
-    /// Why a backup with `battery: wait` waits, to complete "waiting: …"; nil where it need not.
-    public var obstacle: String? { isOnAC ? nil : Self.onBattery }
+    /// Why a backup that is due waits for power, to complete "waiting: …"; nil if it need not.
+    ///
+    /// A loss that has not settled counts here: the runner looks at the power itself, and would not run the backup. One
+    /// with `battery: abort` waits only until the loss has settled.
+    public func obstacle(to battery: BatteryPolicy) -> String? {
+        switch battery {
+        case .run: nil
+        case .wait: seesBattery ? Self.onBattery : nil
+        case .abort: seesBattery && isOnAC ? Self.onBattery : nil
+        }
+    }
+
+    /// Whether AC power is gone, or seems to be. A wake-up that is to be armed goes by this: the machine may sleep before
+    /// the loss has settled.
+    public var seesBattery: Bool { !isOnAC || losesAt != nil }
 
     private static let onBattery = "the machine runs on battery power"
 
     /// Whether `name` may start now. One that is told to wait is named by `requirementsMet` when power is back.
     public mutating func verdict(for name: BackupName) -> Verdict {
-        guard !isOnAC else { return .start }
-        switch rule(of: name).battery {
-        case .run: return .start
-        case .wait:
+        let battery = rule(of: name).battery
+        if let why = obstacle(to: battery) {
             waiting.insert(name)
-            return .wait(Self.onBattery)
-        case .abort: return .refuse("\(Self.onBattery), and \"battery\" is \"abort\"")
+            return .wait(why)
         }
+        guard !isOnAC, battery == .abort else { return .start }
+        return .refuse("\(Self.onBattery), and \"battery\" is \"abort\"")
     }
 
     /// The power supply changed, or was read anew.
     public mutating func powerChanged(isOnAC now: Bool, now time: Timestamp) -> [PowerEffect] {
         if now {
             losesAt = nil
-            if !isOnAC { powerIsBack() }
+            if isOnAC { startWaiting() } else { powerIsBack() }
         } else if isOnAC {
             losesAt = losesAt ?? time + Self.settling
         }
@@ -142,6 +161,10 @@ nonisolated public struct PowerPolicy: Sendable {
         isOnAC = true
         tell(.powerBack, "the machine is back on AC power")
         applyToRuns()
+        startWaiting()
+    }
+
+    private mutating func startWaiting() {
         for name in waiting.sorted() { effects.append(.requirementsMet(name)) }
         waiting = []
     }

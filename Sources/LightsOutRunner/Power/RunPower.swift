@@ -1,4 +1,4 @@
-import LightsOutCore
+public import LightsOutCore
 import Systemd
 
 /// Follows AC power for one run, with or without a daemon: has it stopped, or its lock let go and taken again, as
@@ -56,7 +56,8 @@ final class RunPower {
 }
 
 extension PowerPolicy.Rule {
-    nonisolated init(_ settings: BackupSettings) {
-        self.init(battery: settings.battery, lockOnBattery: settings.lockOnBattery)
+    public nonisolated init(_ settings: BackupSettings) {
+        self.init(
+            battery: settings.battery, lockOnBattery: settings.lockOnBattery, wakesOnACOnly: settings.wakePolicy == .ac)
     }
 }

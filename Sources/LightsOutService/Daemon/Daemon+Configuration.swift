@@ -14,8 +14,9 @@ extension Daemon {
             scheduler.load(
                 plans(), memories: contents.memories, observed: found.compactMapValues(Self.observed),
                 pausedUntil: contents.pausedUntil, now: now))
-        sleep.start()
+        // What wakes the machine depends on its power.
         power.start()
+        sleep.start()
         Heap.giveBackFree()
     }
 

@@ -16,7 +16,7 @@ final class PowerCoordinator {
         do throws(SystemError) {
             // Watched first, read then.
             supplies = try PowerSupplies(daemon.loop) { [unowned self] isOnAC in
-                carryOut(policy.powerChanged(isOnAC: isOnAC, now: daemon.now))
+                powerChanged(isOnAC)
             }
         } catch {
             daemon.log.write(
@@ -26,19 +26,35 @@ final class PowerCoordinator {
         }
         policy = PowerPolicy(rules: rules, isOnAC: PowerSupplies.isOnAC())
         daemon.requirements.powerObstacle = { [unowned self] battery in
-            battery == .wait ? policy.obstacle : nil
+            policy.obstacle(to: battery)
         }
     }
 
     func configurationChanged() { carryOut(policy.reload(rules, now: daemon.now)) }
 
+    /// Whether the machine may be woken for `name` by the power that it has now.
+    func mayWake(_ name: BackupName) -> Bool {
+        guard policy.seesBattery, let settings = daemon.backups[name]?.settings else { return true }
+        return PowerPolicy.Rule(settings).wakesOnBattery
+    }
+
+    /// Whether AC power is gone, or seems to be.
+    var seesBattery: Bool { policy.seesBattery }
+
+    /// Reads the power supplies: after a sleep, before the kernel has told what changed during it.
+    func look() { powerChanged(PowerSupplies.isOnAC()) }
+
+    private func powerChanged(_ isOnAC: Bool) {
+        let before = policy.seesBattery
+        carryOut(policy.powerChanged(isOnAC: isOnAC, now: daemon.now))
+        if policy.seesBattery != before { daemon.sleep.powerChanged() }
+    }
+
     /// Whether `name` may start as far as power is concerned.
     func verdict(for name: BackupName) -> PowerPolicy.Verdict { policy.verdict(for: name) }
 
     private var rules: [BackupName: PowerPolicy.Rule] {
-        daemon.backups.mapValues { backup in
-            PowerPolicy.Rule(battery: backup.settings.battery, lockOnBattery: backup.settings.lockOnBattery)
-        }
+        daemon.backups.mapValues { PowerPolicy.Rule($0.settings) }
     }
 
     private func carryOut(_ effects: [PowerEffect]) {

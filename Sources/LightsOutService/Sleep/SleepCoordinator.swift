@@ -39,6 +39,7 @@ final class SleepCoordinator {
     private var toldSchedule: (hasWork: Bool, nextStart: Timestamp?)?
     private var toldWake: WakeAlarm.Wanted?
     private var toldLead: TimeSpan?
+    private var toldHeldBack: BackupName?
     /// The longest `wake_lead` of any backup.
     private var longestLead = TimeSpan.zero
 
@@ -117,6 +118,13 @@ final class SleepCoordinator {
 
     /// What the scheduler has before it may be another thing than before.
     func scheduleChanged() { tellSchedule() }
+
+    /// AC power went away or came back.
+    func powerChanged() {
+        guard isLoaded else { return }
+        tellWake()
+        if !daemon.power.seesBattery { carryOut(policy.powerIsBack(now: daemon.now)) }
+    }
 
     /// CLOCK_REALTIME was set.
     func clockChanged() {
@@ -219,8 +227,10 @@ final class SleepCoordinator {
     }
 
     private func tellResumed(_ outcome: SleepPolicy.SleepOutcome) {
+        daemon.power.look()
         tellSchedule()
-        carryOut(policy.resumed(outcome, now: daemon.now, boot: Self.boottime))
+        let unpowered = (policy.memory.asleep?.backups ?? []).filter { !daemon.power.mayWake($0) }
+        carryOut(policy.resumed(outcome, unpowered: unpowered, now: daemon.now, boot: Self.boottime))
     }
 
     /// logind gives locks again: what is due may start.
@@ -262,26 +272,41 @@ final class SleepCoordinator {
     }
 
     private func tellWake() {
-        let (wanted, lead) = wakeWanted()
-        guard wanted != toldWake || lead != toldLead else { return }
+        let (due, heldBack) = firstWake()
+        let (wanted, lead) = wakeWanted(due)
+        guard wanted != toldWake || lead != toldLead || heldBack != toldHeldBack else { return }
         toldWake = wanted
         toldLead = lead
-        carryOut(policy.wakeWanted(due: wanted?.due, backups: wanted?.backups ?? [], lead: lead, now: daemon.now))
+        toldHeldBack = heldBack
+        carryOut(
+            policy.wakeWanted(
+                due: wanted?.due, backups: wanted?.backups ?? [], lead: lead, heldBack: heldBack, now: daemon.now))
+    }
+
+    /// The first start that the machine is to be woken for, by the power that it has, and the first that it would be
+    /// woken for on AC power.
+    private func firstWake() -> (due: Timestamp?, heldBack: BackupName?) {
+        guard daemon.power.seesBattery, daemon.wakeTime != nil else { return (daemon.wakeTime, nil) }
+        let starts = daemon.scheduler.wakeStarts(by: .never)
+        let heldBack = starts.filter { !daemon.power.mayWake($0.key) }
+        guard let first = heldBack.min(by: { ($0.value, $0.key) < ($1.value, $1.key) }) else { return (daemon.wakeTime, nil) }
+        return (starts.filter { heldBack[$0.key] == nil }.values.min(), first.key)
     }
 
     /// The wake-up that comes first, each backup's own lead subtracted, and what else is due so soon after it that the
     /// machine stays awake for it.
-    private func wakeWanted() -> (WakeAlarm.Wanted?, TimeSpan?) {
-        guard let due = daemon.wakeTime else { return (nil, nil) }
+    private func wakeWanted(_ due: Timestamp?) -> (WakeAlarm.Wanted?, TimeSpan?) {
+        guard let due else { return (nil, nil) }
         let scheduler = daemon.scheduler
         var first: (name: BackupName, alarm: Timestamp, due: Timestamp, lead: TimeSpan)?
-        for (name, start) in scheduler.wakeStarts(by: due + longestLead).sorted(by: { $0.key < $1.key }) {
+        for (name, start) in scheduler.wakeStarts(by: due + longestLead).sorted(by: { $0.key < $1.key })
+        where daemon.power.mayWake(name) {
             let lead = daemon.backups[name]?.settings.wakeLead ?? daemon.settings.wakeLead
             if first.map({ start - lead < $0.alarm }) ?? true { first = (name, start - lead, start, lead) }
         }
         guard let first else { return (nil, nil) }
         let gap = daemon.backups[first.name]?.settings.sleepGap ?? daemon.settings.sleepGap
-        let backups = Set(scheduler.wakeStarts(by: first.due + gap).keys)
+        let backups = Set(scheduler.wakeStarts(by: first.due + gap).keys.filter { daemon.power.mayWake($0) })
         return (WakeAlarm.Wanted(due: first.due, backups: backups), first.lead)
     }
 

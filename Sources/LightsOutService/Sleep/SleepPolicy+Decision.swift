@@ -22,6 +22,8 @@ nonisolated extension SleepPolicy {
         if !running.isEmpty {
             return .backups("\(running.listed) \(running.count == 1 ? "is" : "are") still running")
         }
+        // What is due on battery power waits, or is what the machine goes back to sleep for.
+        if wish.isForBattery { return nil }
         if hasWork { return .backups("a backup is about to start") }
         guard !wish.isRequest, let nextStart, nextStart <= now + settings.sleepGap(for: wish.backups) else { return nil }
         return .backups("a backup is due at \(settings.showTime(nextStart)), in \(nextStart.since(now).forPeople)")
@@ -33,8 +35,10 @@ nonisolated extension SleepPolicy {
         case .nobody: return nil
         case .somebody(let who): return .final(who)
         case .maybe(let who):
-            if case .return = wish.source { return .passing(who) }
-            return .final(who)
+            switch wish.source {
+            case .return, .battery: return .passing(who)
+            case .after, .request: return .final(who)
+            }
         }
     }
 
@@ -94,7 +98,7 @@ nonisolated extension SleepPolicy {
     private mutating func decide(on wish: Wish, now: Timestamp) {
         switch hindrance(to: wish, now: now) {
         case nil:
-            if wish.isRequest || settings.afterDelay(for: wish.backups) == .zero { ask(wish) } else { announce(wish, now: now) }
+            if wish.isRequest || wish.isForBattery || settings.afterDelay(for: wish.backups) == .zero { ask(wish) } else { announce(wish, now: now) }
         case .backups(let why): wait(wish, why: why, lookAt: .never)
         case .passing(let why): wait(wish, why: why, lookAt: now + Self.lookInterval)
         case .final(let who): stayAwake(wish, because: who)

@@ -40,10 +40,13 @@ nonisolated extension SleepPolicy {
     }
 
     /// The scheduler's next elapse that the machine is to be woken for, and all backups to be woken for with it.
-    /// - Parameter lead: how long before; nil: what holds for the machine.
+    /// - Parameters:
+    ///   - lead: how long before; nil: what holds for the machine.
+    ///   - heldBack: a backup that only AC power lets wake the machine, where there is none.
     public mutating func wakeWanted(
-        due: Timestamp?, backups: Set<BackupName>, lead: TimeSpan? = nil, now: Timestamp
+        due: Timestamp?, backups: Set<BackupName>, lead: TimeSpan? = nil, heldBack: BackupName? = nil, now: Timestamp
     ) -> [SleepEffect] {
+        alarm.heldBack = heldBack
         alarm.lead = lead ?? settings.wakeLead
         alarm.wanted = due.map { WakeAlarm.Wanted(due: $0, backups: backups) }
         if memory.asleep != nil { arm(alarm.forSleep(now: now)) }
@@ -125,7 +128,14 @@ nonisolated extension SleepPolicy {
                 .sleeping,
                 "the machine \(told?.verb ?? "goes to sleep"); lightsout wakes it at \(settings.showTime(time)) for \(wanted.backups.listed), due \(settings.showTime(wanted.due))")
         } else {
-            let why = alarm.impossible != nil && alarm.wanted != nil ? "lightsout cannot wake it" : "no backup is to wake it"
+            let why =
+                if alarm.impossible != nil && alarm.wanted != nil {
+                    "lightsout cannot wake it"
+                } else if let name = alarm.heldBack {
+                    "it runs on battery power, so \(name) does not wake it"
+                } else {
+                    "no backup is to wake it"
+                }
             decide(.sleeping, "the machine \(told?.verb ?? "goes to sleep"); \(why)")
         }
         effects.append(.releaseDelayLock)
@@ -141,7 +151,10 @@ nonisolated extension SleepPolicy {
     }
 
     /// `PrepareForSleep(false)`: the machine is back, or did not sleep after all.
-    public mutating func resumed(_ outcome: SleepOutcome, now: Timestamp, boot: TimeSpan) -> [SleepEffect] {
+    /// - Parameter unpowered: those of the backups that it may have been woken for that may not wake it now, on battery.
+    public mutating func resumed(
+        _ outcome: SleepOutcome, unpowered: Set<BackupName> = [], now: Timestamp, boot: TimeSpan
+    ) -> [SleepEffect] {
         effects.append(.takeDelayLock)
         let asleep = memory.asleep
         memory.asleep = nil
@@ -155,13 +168,15 @@ nonisolated extension SleepPolicy {
             afterWish = nil
             asked = nil
             attempts = 0
-            tellWhoWoke(asleep, now: now, boot: boot)
+            tellWhoWoke(asleep, unpowered: unpowered, now: now, boot: boot)
         }
         effects.append(.persist(memory))
         return finish(now)
     }
 
-    private mutating func tellWhoWoke(_ asleep: SleepMemory.Asleep, now: Timestamp, boot: TimeSpan) {
+    private mutating func tellWhoWoke(
+        _ asleep: SleepMemory.Asleep, unpowered: Set<BackupName>, now: Timestamp, boot: TimeSpan
+    ) {
         let slept = TimeSpan(microseconds: boot.microseconds - min(boot.microseconds, asleep.began.microseconds))
         guard let ahead = asleep.alarm else {
             return decide(.resumed, "the machine is back after \(slept.forPeople); no alarm of lightsout was set")
@@ -178,10 +193,34 @@ nonisolated extension SleepPolicy {
         let due = asleep.due ?? now
         decide(.woken, "lightsout woke the machine for \(asleep.backups.listed), due \(settings.showTime(due))")
         let pending = asleep.backups.filter { settings.after[$0] == .return }
-        guard !pending.isEmpty else { return }
-        memory.woken = SleepMemory.Woken(
-            kind: asleep.kind, pending: pending, patience: max(due, now) + settings.sleepGap(for: pending),
-            sessions: asleep.sessions)
+        if !pending.isEmpty {
+            memory.woken = SleepMemory.Woken(
+                kind: asleep.kind, pending: pending, patience: max(due, now) + settings.sleepGap(for: pending),
+                sessions: asleep.sessions)
+        }
+        if asleep.backups.isSubset(of: unpowered) { goBackOnBattery(asleep, now: now) }
+    }
+
+    /// The machine was woken for backups that do not want that on battery power.
+    private mutating func goBackOnBattery(_ asleep: SleepMemory.Asleep, now: Timestamp) {
+        let wish = Wish(kind: asleep.kind, source: .battery(asleep.backups))
+        decide(
+            .announced,
+            "the machine \(wish.kind.verb) again unless AC power is back within \(Self.batterySettling.forPeople), \(reason(of: wish)); what is due stays due")
+        want(wish, comparedWith: asleep.sessions)
+        phase = .resting(until: now + Self.batterySettling)
+    }
+
+    /// AC power is back: a machine that was to go back to sleep for want of it stays awake for what is due.
+    public mutating func powerIsBack(now: Timestamp) -> [SleepEffect] {
+        guard let wish = afterWish, wish.isForBattery, phase != .asking else { return finish(now) }
+        decide(.cancelled, "the machine stays awake: AC power is back (it was to \(wish.kind.infinitive), \(reason(of: wish)))")
+        afterWish = nil
+        asked = nil
+        attempts = 0
+        lastDelay = nil
+        phase = .none
+        return finish(now)
     }
 
     /// logind declined what it was asked for.

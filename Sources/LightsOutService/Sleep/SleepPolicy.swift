@@ -17,7 +17,10 @@ public import LightsOutCore
 ///    --cancel` cancels it for good; a lock or a run that comes up puts it off until that is over.
 /// 6. `sleep --when-done` comes without announcement as soon as no backup runs or is about to; the person who wants
 ///    it is at the machine. It waits for the locks of others, and outlives a restart of the daemon.
-/// 7. logind is asked without overriding anybody's lock. What it refuses, or a sleep that fails, is tried again,
+/// 7. A machine that was woken and finds itself **on battery power**, where none of the backups may wake it, goes back to
+///    sleep at once, without an announcement: nobody is at a laptop in a bag. ``batterySettling`` gives a dock the time
+///    to come back. What was due stays due.
+/// 8. logind is asked without overriding anybody's lock. What it refuses, or a sleep that fails, is tried again,
 ///    ``attemptLimit`` times in all; then the machine stays awake and the journal says why.
 nonisolated public struct SleepPolicy: Sendable {
     public struct Settings: Sendable {
@@ -50,6 +53,8 @@ nonisolated public struct SleepPolicy: Sendable {
         case failed(String)
     }
 
+    /// How long power may take to come back after a wake-up.
+    public static let batterySettling = TimeSpan.seconds(10)
     /// How often one sleep is asked for.
     public static let attemptLimit = 3
     /// While something stands against it, this long to the next look: not everything that goes away says so.
@@ -75,6 +80,8 @@ nonisolated public struct SleepPolicy: Sendable {
             case `return`(Set<BackupName>)
             case after(BackupName)
             case request(by: String)
+            /// Woken for these, and on battery power, where they do not want to wake it.
+            case battery(Set<BackupName>)
         }
 
         var kind: SleepKind
@@ -83,13 +90,14 @@ nonisolated public struct SleepPolicy: Sendable {
         /// The backups that it comes from.
         var backups: Set<BackupName> {
             switch source {
-            case .return(let backups): backups
+            case .return(let backups), .battery(let backups): backups
             case .after(let backup): [backup]
             case .request: []
             }
         }
 
         var isRequest: Bool { if case .request = source { true } else { false } }
+        var isForBattery: Bool { if case .battery = source { true } else { false } }
     }
 
     var settings: Settings
@@ -153,6 +161,7 @@ nonisolated public struct SleepPolicy: Sendable {
         switch wish.source {
         case .return(let backups): "back to how lightsout found it before it was woken for \(backups.listed)"
         case .after(let backup): "as \(backup) has \"after: \(wish.kind.rawValue)\""
+        case .battery(let backups): "because it was woken for \(backups.listed) and runs on battery power"
         case .request(let by): "as \(by) asked for when the backups are done"
         }
     }

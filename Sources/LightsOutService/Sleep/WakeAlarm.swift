@@ -19,6 +19,8 @@ nonisolated struct WakeAlarm: Hashable, Sendable {
 
     var lead: TimeSpan
     var wanted: Wanted?
+    /// A backup that would wake the machine on AC power and does not, because it runs on battery power.
+    var heldBack: BackupName?
     /// Why no alarm can be armed; nil where one can.
     var impossible: String?
 

@@ -15,8 +15,8 @@ struct ConfigurationErrorTests {
         arguments: [
             ("timeout: 0", #"1:24: "timeout": 0 leaves no time at all; write infinity where no limit is meant"#),
             ("stop_timeout: -5", #"1:29: "stop_timeout": a time span cannot be negative"#),
-            ("wake: ", #"1:21: "wake" wants true or false, not nothing; give it a value, or remove the key"#),
-            ("wake: True", #"1:21: "wake" wants true or false, not "True"; did you mean true?"#),
+            ("wake: ", #"1:21: "wake" wants true, false or ac, not nothing; give it a value, or remove the key"#),
+            ("wake: True", #"1:21: "wake" wants true, false or ac, not "True"; did you mean true?"#),
             ("script: backup/x", #"1:23: "script" wants an absolute path, not "backup/x"; begin it with /"#),
             ("script: ~/x", #"1:23: "script" wants an absolute path, not "~/x"; ~ is not expanded: write the folder out"#),
             ("user: '1000'", #"1:21: "user" wants the name of a user, not "1000"; write the user's name, not the number"#),

@@ -54,7 +54,7 @@ struct ConfigurationReaderTests {
         expected.script = "/etc/lightsout/backup/server_backup"
         expected.schedule = [try CalendarExpression("Mon..Fri 02:30")]
         expected.randomDelay = .minutes(15)
-        expected.wake = true
+        expected.wakePolicy = .always
         expected.after = .return
         expected.inhibit = [.sleep, .lidSwitch, .shutdown]
         expected.lockOnBattery = false
@@ -91,7 +91,7 @@ struct ConfigurationReaderTests {
                         shedule: Mon 02:30
                         ^
                     did you mean "schedule"?
-                /etc/lightsout/lightsout.yaml:5:11: "wake" wants true or false, not "maybe"
+                /etc/lightsout/lightsout.yaml:5:11: "wake" wants true, false or ac, not "maybe"
                         wake: maybe
                               ^
                 /etc/lightsout/lightsout.yaml:6:14: "timeout": "parsecs" is no time span: write numbers with the units us, ms, s, min, h, d, w, month or y, as in 1h 30min

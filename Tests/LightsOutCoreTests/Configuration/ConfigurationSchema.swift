@@ -84,6 +84,8 @@ enum ConfigurationSchema {
     private static func members(of form: ValueForm) -> [(String, JSON)] {
         switch form {
         case .flag: [("enum", [true, false, "true", "false", "yes", "no", "on", "off"])]
+        case .flagOr(let words):
+            [("enum", .array([true, false] + (["true", "false", "yes", "no", "on", "off"] + words).map { .string($0) }))]
         case .count(let range):
             [
                 ("type", ["integer", "string"]), ("minimum", .raw("\(range.lowerBound)")),

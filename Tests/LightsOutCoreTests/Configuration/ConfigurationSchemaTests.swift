@@ -18,6 +18,8 @@ struct ConfigurationSchemaTests {
     /// For each form of value, values that are right and values that are wrong, as YAML in flow style that is JSON too.
     static func examples(of form: ValueForm) -> (right: [String], wrong: [String]) {
         switch form {
+        case .flagOr(let words):
+            (["true", "false", "\"no\"", "\"on\""] + words.map { "\"\($0)\"" }, ["1", "\"maybe\"", "[]", "{}", "\"True\""])
         case .flag: (["true", "false", "\"no\"", "\"on\""], ["1", "\"maybe\"", "[]", "{}", "\"True\""])
         case .count(let range): (["\(range.lowerBound)", "\(range.upperBound)", "\"3\""], ["\(range.upperBound + 1)", "-1", "\"many\"", "[1]", "1.5"])
         case .timeSpan(let mayBeZero, let mayBeInfinite):

@@ -50,7 +50,7 @@ struct InstalledSampleTests {
         settings.script = none.script
         settings.user = none.user
         settings.schedule = none.schedule
-        settings.wake = none.wake
+        settings.wakePolicy = none.wakePolicy
         settings.after = none.after
         settings.exitCodes = none.exitCodes
         settings.requiresMounts = none.requiresMounts

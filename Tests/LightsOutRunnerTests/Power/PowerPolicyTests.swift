@@ -48,6 +48,24 @@ struct `Battery power` {
         #expect(deeds(power.powerChanged(isOnAC: true, now: at(3))) == [.armTimer(nil)])
     }
 
+    @Test(arguments: [BatteryPolicy.wait, .abort])
+    func `what is due while a loss settles waits, and starts if power comes back`(battery: BatteryPolicy) {
+        var power = policy(.init(battery: battery))
+        _ = power.powerChanged(isOnAC: false, now: at(1))
+        #expect(power.verdict(for: server) == .wait("the machine runs on battery power"))
+        #expect(power.powerChanged(isOnAC: true, now: at(1, 0, 5)) == [.requirementsMet(server), .armTimer(nil)])
+        #expect(power.verdict(for: server) == .start)
+    }
+
+    @Test func `what is to abort is refused when the loss has settled`() {
+        var power = policy(.init(battery: .abort))
+        _ = power.powerChanged(isOnAC: false, now: at(1))
+        _ = power.verdict(for: server)
+        _ = power.tick(now: at(1, 0, 10))
+        #expect(power.obstacle(to: .abort) == nil)
+        #expect(power.verdict(for: server) == .refuse("the machine runs on battery power, and \"battery\" is \"abort\""))
+    }
+
     @Test func `a loss counts after it has settled, and stops a run that is to abort, once`() {
         var power = policy(.init(battery: .abort))
         _ = power.runStarted(server)

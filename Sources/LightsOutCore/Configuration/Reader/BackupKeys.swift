@@ -18,8 +18,8 @@ enum BackupKeys {
             "Whether a missed elapse (machine off or asleep, clock jump) is made up for by one run, soon; otherwise "
                 + "it is recorded as missed."),
 
-        Key("wake", \.wake, .flag,
-            "Whether the machine is woken from sleep for the backup."),
+        Key("wake", \.wakePolicy, .wakePolicy,
+            "Whether the machine is woken from sleep for the backup; `ac`: only on AC power."),
         Key("after", \.after, .choice,
             "What the machine does after the run; `return`: back to sleep if, and only if, it was woken for this "
                 + "backup and nobody uses it."),

@@ -1,6 +1,8 @@
 /// What the value of a key looks like. The reader's messages and the JSON Schema for editors come from it.
 indirect enum ValueForm: Hashable, Sendable {
     case flag
+    /// A flag, or one of these words.
+    case flagOr([String])
     case count(ClosedRange<Int>)
     case timeSpan(mayBeZero: Bool, mayBeInfinite: Bool)
     /// One line, to be shown to people.

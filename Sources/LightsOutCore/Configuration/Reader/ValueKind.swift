@@ -74,6 +74,25 @@ extension ValueKind<Bool> {
     } show: { $0 ? "true" : "false" }
 }
 
+extension ValueKind<WakePolicy> {
+    static let wakePolicy = scalar(.flagOr(["ac"]), wanted: "true, false or ac") { text in
+        switch text {
+        case "true", "yes", "on": .value(.always)
+        case "false", "no", "off": .value(.never)
+        case "ac": .value(.ac)
+        default:
+            .unwanted(
+                suggestion: text.nearest(of: ["true", "false", "yes", "no", "off", "on", "ac"]).map { "did you mean \($0)?" })
+        }
+    } show: { value in
+        switch value {
+        case .always: "true"
+        case .never: "false"
+        case .ac: "ac".quotedForJSON
+        }
+    }
+}
+
 extension ValueKind<Int> {
     static func count(_ range: ClosedRange<Int>) -> ValueKind {
         scalar(.count(range), wanted: "a number from \(range.lowerBound) to \(range.upperBound)") { text in
