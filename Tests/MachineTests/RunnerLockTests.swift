@@ -210,6 +210,30 @@ extension WholeSystem {
             }
         }
 
+        @Test(arguments: [("", "warnings"), ("slept: ignore", "success")])
+        func `that root's suspend went past is told of in the result`(key: String, result: String) throws {
+            let configuration = "backups: {slept: {description: x\(key.isEmpty ? "" : ", \(key)")}}\n"
+            try machine.withBackup("slept", script: holding, configuration: configuration) { (unit: String) throws in
+                try machine.begin(unit)
+                for sleep in 1...2 {
+                    // What a block lock does not stop on any systemd: the method with root's flag to skip inhibitors, or the old way.
+                    try machine.sh("busctl call \(Machine.logind) SuspendWithFlags t 1 2>/dev/null || systemctl suspend --force --check-inhibitors=no")
+                    try machine.eventually("the sleep is told of", within: 10) {
+                        try machine.journal("LIGHTSOUT_BACKUP=slept", after: cursor).count { $0["MESSAGE"]?.contains("the machine slept during the run") == true } == sleep
+                    }
+                    try awaitWakefulness()
+                }
+                try end(unit)
+                let record = try #require(try machine.records(MessageID.finished, of: "slept", after: cursor).last)
+                #expect(record["LIGHTSOUT_RESULT"] == result)
+                let reason = try #require(record["LIGHTSOUT_REASON"])
+                #expect(reason.wholeMatch(of: /the machine slept during the run, from .* to .*, from .* to .*/) != nil, "\(reason)")
+                #expect(try machine.run("lightsout history slept").output.contains("the machine slept during the run"))
+                #expect(try machine.run("lightsout history slept --json").output.contains("the machine slept during the run"))
+                #expect(try machine.run("lightsout status slept").output.contains("the machine slept during the run"))
+            }
+        }
+
         /// A script that lasts until ``end(_:)``.
         private let holding = "#!/bin/sh\nrm -f /run/let-it-end; touch /run/begun; until [ -e /run/let-it-end ]; do sleep 0.02; done\n"
 

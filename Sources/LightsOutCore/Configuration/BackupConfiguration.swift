@@ -29,6 +29,7 @@ public struct BackupSettings: Hashable, Sendable {
     /// What the lock forbids while the backup runs.
     public var inhibit: [InhibitedAction] = [.sleep, .lidSwitch]
     public var unprotected = UnprotectedPolicy.run
+    public var slept = SleptPolicy.warn
     public var battery = BatteryPolicy.run
     /// Whether the lock is held on battery power too.
     public var lockOnBattery = true

@@ -33,6 +33,14 @@ public enum UnprotectedPolicy: String, Hashable, Sendable, CaseIterable {
     case run, fail
 }
 
+/// What a sleep of the machine during a run does to the result.
+public enum SleptPolicy: String, Hashable, Sendable, CaseIterable {
+    /// It is warnings at best.
+    case warn
+    /// Nothing; the reason tells of it.
+    case ignore
+}
+
 /// What happens without AC power, at the start of a run and during it.
 public enum BatteryPolicy: String, Hashable, Sendable, CaseIterable {
     case run, wait, abort

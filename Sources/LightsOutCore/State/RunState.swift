@@ -71,7 +71,11 @@ public struct RunState: Hashable, Sendable {
         var state = self
         state.phase = .ended(outcome, at: time, recorded: recorded)
         state.progress = nil
-        state.notes.scriptEnded = nil
+        if state.notes.scriptEnded != nil {
+            // What was left running is gone now.
+            state.notes.problem = nil
+            state.notes.scriptEnded = nil
+        }
         // A backup with warnings is a backup: what could be saved is saved.
         if outcome.result == .success || outcome.result == .warnings { state.lastSuccess = time }
         return state

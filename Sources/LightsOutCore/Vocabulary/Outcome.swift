@@ -26,6 +26,16 @@ extension Outcome {
     }
 }
 
+extension Outcome {
+    /// Whether a person asked for the end.
+    public var wasStopped: Bool { begins(with: Reason.stopped) }
+    /// Whether the run ended with the machine.
+    public var endedWithMachine: Bool { begins(with: Reason.machineWentDown) }
+
+    /// Notes may follow a reason: ``noting(_:)``.
+    private func begins(with word: String) -> Bool { reason == word || reason?.hasPrefix("\(word); ") == true }
+}
+
 /// How a script's process ended, as waitid(2) tells it.
 public enum ScriptEnd: Hashable, Sendable {
     case exited(Int32)

@@ -24,6 +24,11 @@ public final class StandbyLock {
     /// Told that a sleep or resume is under way, which must be over before a lock is given.
     public var onWait: () -> Void = {}
 
+    /// Told that the machine goes to sleep (true) and that it is back, while the lock is watched.
+    public var onSleep: (Bool) -> Void = { _ in }
+    /// Whether the lock was let go on purpose, so that the machine may sleep.
+    public private(set) var isLetGo = false
+
     private let loop: EventLoop
     private let what: String
     private let why: String
@@ -86,6 +91,9 @@ public final class StandbyLock {
             subscriptions = [
                 try bus.matchAsync(Logind.ownerChangedRule) { [unowned self] message in ownerChanged(message) },
                 try bus.onDisconnect { [unowned self] in connectionLost() },
+                try bus.matchAsync(Logind.prepareForSleepRule) { [unowned self] message in
+                    if let isBeginning = try? message.readBool() { onSleep(isBeginning) }
+                },
             ]
         } catch {
             // The lock is held all the same; only its loss would go unseen.
@@ -102,12 +110,14 @@ public final class StandbyLock {
     /// Lets the machine sleep for now; the run goes on.
     public func letGo() {
         release()
+        isLetGo = true
         onChange(.released, "standby is not blocked for now")
     }
 
     /// Takes the lock that was let go; where logind does not give it, again every second until it does.
     public func takeAgain() {
         guard lock == nil else { return }
+        isLetGo = false
         do throws(BusError) {
             try acquire()
             isLost = false

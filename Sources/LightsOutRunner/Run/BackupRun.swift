@@ -41,6 +41,8 @@ public final class BackupRun {
     /// The script's end and when it was seen, by a clock that nobody sets.
     private var scriptEnd: (end: ScriptEnd, at: UInt64)?
     private var stopBegan: UInt64?
+    private var sleepWatch: RunSleepWatch?
+    private var slept = false
     private var lock: StandbyLock?
     private var power: RunPower?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
@@ -131,6 +133,7 @@ public final class BackupRun {
             return finish(Outcome(result, reason: error.description), state)
         }
         tellStatus()
+        watchSleep(lock)
         lock.watch()
         followPower(lock)
 
@@ -265,6 +268,14 @@ public final class BackupRun {
         }
     }
 
+    /// Sees what the lock could not prevent.
+    private func watchSleep(_ lock: StandbyLock) {
+        sleepWatch = RunSleepWatch(lock, loop: loop) { [unowned self] text in
+            slept = true
+            log.write(.notice(text, backup: name, run: run, priority: .warning))
+        }
+    }
+
     /// Opens the way for the script's reports. Without one the run is the same, and what it reports is not heard.
     private func hearReports(of user: User) {
         do throws(SystemError) {
@@ -286,8 +297,10 @@ public final class BackupRun {
         var known = state
         while !process.isOver {
             if scriptEnd == nil, let end = process.end { scriptEnd = (end, Clock.monotonic) }
-            if leftovers.look(isStopping: stop != nil) {
+            if leftovers.look(isStopping: stop != nil) || slept {
+                slept = false
                 known.notes = leftovers.notes
+                known.notes.problem = [leftovers.notes.problem, sleepWatch?.text].compactMap { $0 }.joinedOrNil
                 note(known)
                 tellStatus()
             }
@@ -305,7 +318,9 @@ public final class BackupRun {
                     "\(process.lostOutput) bytes of its output are lost: the journal did not take them", backup: name,
                     run: run, priority: .warning))
         }
-        return outcome(of: process).noting(leftovers.reason)
+        sleepWatch?.finish()
+        let outcome = outcome(of: process).noting(leftovers.reason)
+        return sleepWatch.map { outcome.during($0.times, backup.slept, text: $0.text) } ?? outcome
     }
 
     /// The result of the script: its own, or that of the stop that cut it off. A stop that comes when the script has ended
@@ -330,6 +345,7 @@ public final class BackupRun {
         let duration = TimeSpan(microseconds: Clock.boottime - startedSinceBoot)
         var state = state
         if let leftovers { state.notes.stuck = leftovers.notes.stuck }
+        state.notes.problem = sleepWatch?.text
         var ended = state.ended(outcome, at: started + duration, recorded: false)
         previous.keep(ended)
         ended = previous.record(ended)

@@ -20,3 +20,8 @@ extension [InhibitedAction] {
         }.joined(separator: ", ")
     }
 }
+
+extension [String] {
+    /// The sentences as one line; nil if there is none.
+    nonisolated var joinedOrNil: String? { isEmpty ? nil : joined(separator: "; ") }
+}

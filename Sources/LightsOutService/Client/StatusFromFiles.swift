@@ -60,6 +60,7 @@ struct StatusFromFiles {
         case .ended(let outcome, let time, _)?:
             view.lastResult = outcome.result
             view.lastFinished = time
+            view.problem = state?.notes.problem
         case .running(let boot, let pid)?:
             if look.isHeld || isAlive(pid, boot: boot) {
                 fillFromJournal(name, &view)

@@ -45,7 +45,7 @@ extension Daemon {
             lastElapse: standing.lastElapse, lastStarted: run?.started, lastFinished: ended?.ended,
             lastResult: ended?.outcome?.result, wake: backup.settings.wake, isStale: standing.isStale)
         switch standing.state {
-        case .idle: break
+        case .idle: view.problem = ended?.notes.problem
         case .delayed(let until):
             view.state = .waiting
             view.problem = "starts at \(LocalTime.short(until.microseconds))"

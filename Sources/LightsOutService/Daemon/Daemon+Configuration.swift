@@ -150,9 +150,9 @@ extension Daemon {
             outcome = .running(since: state.started, scriptHasEnded: state.notes.scriptEnded != nil)
         case .ended(let ended, let time, _):
             outcome =
-                ended.reason == Outcome.Reason.machineWentDown
+                ended.endedWithMachine
                 ? .cutOff(at: time)
-                : .ended(ended.result, at: time, stoppedOnRequest: ended.reason == Outcome.Reason.stopped)
+                : .ended(ended.result, at: time, stoppedOnRequest: ended.wasStopped)
         }
         return ObservedRun(scheduledRun: state.scheduledRun, outcome: outcome)
     }

@@ -35,13 +35,13 @@ extension Daemon {
             endedRuns[name] = nil
             runs[name] = state
             let outcome = state.outcome ?? Outcome(.unknown)
-            let goesDown = outcome.reason == Outcome.Reason.machineWentDown
+            let goesDown = outcome.endedWithMachine
             // systemd starts nothing any more; what is owed is for the daemon after the boot.
             if goesDown { carryOut(scheduler.sleepBegins(now: now)) }
             carryOut(
                 scheduler.runEnded(
                     name, scheduledRun: state.scheduledRun, result: outcome.result,
-                    stoppedOnRequest: outcome.reason == Outcome.Reason.stopped, wasCutOff: goesDown, now: now))
+                    stoppedOnRequest: outcome.wasStopped, wasCutOff: goesDown, now: now))
         }
     }
 

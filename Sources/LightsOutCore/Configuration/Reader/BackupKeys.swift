@@ -36,6 +36,9 @@ enum BackupKeys {
             "What the lock keeps the machine from doing while the backup runs, in logind's words."),
         Key("unprotected", \.unprotected, .choice,
             "What happens when no lock is to be had."),
+        Key("slept", \.slept, .choice,
+            "What it means for the result when the machine slept during the run, in spite of the lock: warnings at best, or "
+                + "nothing."),
         Key("battery", \.battery, .choice,
             "What happens without AC power, at the start and when it goes away during the run."),
         Key("lock_on_battery", \.lockOnBattery, .flag,
