@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 extension WholeSystem {
@@ -86,6 +87,37 @@ extension WholeSystem {
                 #expect(record["LIGHTSOUT_RESULT"] == "success", "\(record)")
                 #expect(record["LIGHTSOUT_REASON"]?.hasPrefix("what the script left running was ended: ") == true)
                 #expect(try machine.sleepers() == [])
+            }
+        }
+
+        /// A write to a frozen file system is in uninterruptible sleep, and SIGKILL does not end it until the thaw.
+        @Test(.enabled(if: access("/dev/loop-control", F_OK) == 0, "needs a loop device"))
+        func `a process that SIGKILL does not end is named, and the run is recorded without it`() throws {
+            let configuration = "backups: {frozen: {timeout: 1s, stop_timeout: 0s}}\n"
+            let script = "#!/bin/sh\nfsfreeze -f /mnt/frozen\nexec dd if=/dev/zero of=/mnt/frozen/x bs=4k count=1\n"
+            try machine.sh(
+                """
+                mknod /dev/loop78 b 7 78 2>/dev/null; truncate -s 32M /run/frozen; mkfs.ext4 -q /run/frozen; mkdir -p /mnt/frozen
+                losetup /dev/loop78 /run/frozen; mount /dev/loop78 /mnt/frozen
+                """)
+            defer { _ = try? machine.run("fsfreeze -u /mnt/frozen; umount /mnt/frozen; losetup -d /dev/loop78") }
+            try machine.withBackup("frozen", script: script, configuration: configuration) { (unit: String) throws in
+                defer { _ = try? machine.run("fsfreeze -u /mnt/frozen") }
+                try machine.sh("systemctl start --no-block \(unit)")
+                try machine.eventually("the run is recorded", within: 30) {
+                    try !machine.records(MessageID.finished, of: "frozen", after: cursor).isEmpty
+                }
+                let record = try finished("frozen")
+                #expect(record["LIGHTSOUT_RESULT"] == "aborted")
+                let reason = try #require(record["LIGHTSOUT_REASON"])
+                #expect(reason.contains(/SIGKILL did not end "dd" \(pid \d+, waiting in .*\)/), "\(reason)")
+                try machine.eventually("standby is not blocked") { try machine.ownLocks().isEmpty }
+                let next = try machine.run("lightsout run frozen")
+                #expect(next.status == 1)
+                #expect(next.stderr.contains("processes of the run before are still there: \"dd\" (pid "), "\(next)")
+                try machine.sh("fsfreeze -u /mnt/frozen")
+                try machine.write("/etc/lightsout/backup/frozen_backup", "#!/bin/sh\nexit 0\n", mode: 0o700)
+                try machine.eventually("the process is gone, and the next run begins") { try machine.run("lightsout run frozen").status == 0 }
             }
         }
 
