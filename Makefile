@@ -44,6 +44,7 @@ policies    = $(wildcard systemd/org.*.conf)
 actions     = $(wildcard systemd/*.policy)
 catalogs    = $(wildcard systemd/*.catalog)
 tmpfiles    = $(wildcard systemd/tmpfiles.d/*.conf)
+needrestart = $(wildcard etc/needrestart/conf.d/*.conf)
 samples     = $(wildcard etc/lightsout/backup/*.sample)
 manuals     = $(wildcard docs/man/*.[1-8])
 schemas     = $(wildcard docs/*.schema.json)
@@ -57,6 +58,7 @@ bashdir     = $(SHAREDIR)/bash-completion/completions
 zshdir      = $(SHAREDIR)/zsh/site-functions
 fishdir     = $(SHAREDIR)/fish/vendor_completions.d
 configdir   = $(SYSCONFDIR)/lightsout
+needrestartdir = /etc/needrestart/conf.d
 
 # $(call put,MODE,FILES,DIRECTORY)
 put = $(if $(strip $(2)),install -d '$(DESTDIR)$(3)' && install -m $(1) $(2) '$(DESTDIR)$(3)/',true)
@@ -80,6 +82,7 @@ install:
 	$(call put,644,$(actions),/usr/share/polkit-1/actions)
 	$(call put,644,$(catalogs),$(catalogdir))
 	$(call put,644,$(tmpfiles),$(tmpfilesdir))
+	$(call put,644,$(needrestart),$(needrestartdir))
 	$(foreach section,1 2 3 4 5 6 7 8,$(call put,644,$(filter %.$(section),$(manuals)),$(mandir)/man$(section)) &&) true
 	$(call put,644,$(schemas),$(schemadir))
 	$(call put,644,$(wildcard completions/lightsout),$(bashdir))
@@ -99,6 +102,7 @@ uninstall:
 	rm -f $(foreach file,$(notdir $(actions)),'$(DESTDIR)/usr/share/polkit-1/actions/$(file)')
 	rm -f $(foreach file,$(notdir $(catalogs)),'$(DESTDIR)$(catalogdir)/$(file)')
 	rm -f $(foreach file,$(notdir $(tmpfiles)),'$(DESTDIR)$(tmpfilesdir)/$(file)')
+	rm -f $(foreach file,$(notdir $(needrestart)),'$(DESTDIR)$(needrestartdir)/$(file)')
 	rm -f $(foreach file,$(notdir $(manuals)),'$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(file)))/$(file)')
 	rm -f '$(DESTDIR)$(bashdir)/lightsout' '$(DESTDIR)$(zshdir)/_lightsout' '$(DESTDIR)$(fishdir)/lightsout.fish'
 	rm -rf '$(DESTDIR)$(schemadir)'

@@ -41,6 +41,21 @@ struct InstallTests {
         }
     }
 
+    /// needrestart evaluates its files as Perl and dies of one that is wrong.
+    @Test func `needrestart leaves backups alone and may restart the daemon`() throws {
+        try withTree { tree, build in
+            try make("install", tree, build)
+            let program = """
+                our %nrconf = (override_rc => {qr(^dbus) => 0});
+                eval do { local $/; open my $f, '<', $ARGV[0] or die; <$f> }; die $@ if $@;
+                sub left { my $n = shift; grep { $n =~ /$_/ && !$nrconf{override_rc}{$_} } keys %{$nrconf{override_rc}} }
+                print join ',', map { left($_) ? 'left' : 'restarted' } qw(lightsout-backup@server.service lightsoutd.service dbus.service);
+                """
+            let said = try Command.run(["perl", "-we", "use strict; " + program, tree + "/etc/needrestart/conf.d/lightsout.conf"])
+            #expect(said.stdout == "left,restarted,left", "\(said)")
+        }
+    }
+
     @Test func `units follow the prefix`() throws {
         try withTree { tree, build in
             try make("install", tree, build, "PREFIX=/usr/local")

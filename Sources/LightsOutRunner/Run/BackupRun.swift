@@ -47,6 +47,7 @@ public final class BackupRun {
     private var power: RunPower?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
     private var blemish: String?
+    private var restartGuard: RestartGuard?
     /// What the script reports, and tells those who watch.
     private var reports: RunReports?
 
@@ -350,6 +351,7 @@ public final class BackupRun {
         previous.keep(ended)
         ended = previous.record(ended)
         power = nil
+        restartGuard?.close()
         let wasHeld = lock?.isHeld == true
         lock?.release()
         if wasHeld { log.write(.lock(.released, name, run, message: "standby is no longer blocked by it")) }
@@ -383,8 +385,36 @@ public final class BackupRun {
                     beginStop(.asked(goesDown ? Outcome.Reason.machineWentDown : cause, byManager: byManager))
                 })
         }
+        if isUnit { try refuseRestarts() }
         // Whoever reads what we print may go; the run goes on.
         Glibc.signal(SIGPIPE, SIG_IGN)
+    }
+
+    private func refuseRestarts() throws(SystemError) {
+        let restarts = RestartGuard(
+            unit: name.unit, loop: loop,
+            onRefusal: { [name, run, log] jobType in
+                log.write(
+                    .notice(
+                        "a \(jobType) of its unit is refused because the backup is running. The run goes on",
+                        backup: name, run: run, priority: .info))
+            },
+            onStop: { [unowned self] in
+                // systemd sends no second signal, so the runner signals the script itself.
+                let reason = SystemState.isStopping ? Outcome.Reason.machineWentDown : Outcome.Reason.stopped
+                beginStop(.asked(reason, byManager: false))
+            },
+            onProblem: { [name, run, log] problem in
+                log.write(
+                    .notice(
+                        "could not ask systemd about a restart of its unit: \(problem). The run goes on, and a restart may follow it",
+                        backup: name, run: run, priority: .warning))
+            })
+        restartGuard = restarts
+        sources.append(
+            try loop.onSignal(RestartGuard.signal) { received in
+                if received.sender == 1 { restarts.refuseRestart() }
+            })
     }
 
     private func beginStop(_ cause: Stop) {
