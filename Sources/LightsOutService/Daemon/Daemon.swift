@@ -29,6 +29,8 @@ public final class Daemon {
     var localZone: ZoneRules
     /// What is wrong with the configuration that could not be taken over; nil where nothing is.
     var configurationProblem: String?
+    /// What keeps the journal from being the record of all results; nil for nothing.
+    private var journalProblem: String?
     /// Starts that systemd was asked for and that no run has come of yet, each with a number of its own: the job of the run
     /// before may end only now.
     var starting: [BackupName: UInt64] = [:]
@@ -231,7 +233,17 @@ public final class Daemon {
     private func becomeReady() {
         guard !isReady else { return }
         isReady = true
+        checkJournal()
         ServiceManager.ready(status: statusLine)
+    }
+
+    /// Says once where the journal does not keep what is recorded.
+    private func checkJournal() {
+        guard directories.configuration == Directories().configuration else { return }
+        for problem in JournalCheck.problems() {
+            journalProblem = "the journal does not keep all results, see: lightsout check"
+            log.write(.notice(problem.summary, priority: .warning))
+        }
     }
 
     func nameWasAnswered(_ answer: Result<Void, BusError>) {
@@ -269,7 +281,7 @@ public final class Daemon {
         } else {
             line += ", nothing scheduled"
         }
-        if let configurationProblem { line += "; \(configurationProblem)" }
+        for problem in [configurationProblem, journalProblem].compactMap({ $0 }) { line += "; \(problem)" }
         return line
     }
 }

@@ -75,6 +75,20 @@ public final class JournalReader {
         return time
     }
 
+    /// What the journal's files take on disk, in bytes (sd_journal_get_usage(3)).
+    public func usage() throws(SystemError) -> UInt64 {
+        var bytes: UInt64 = 0
+        try check(sd_journal_get_usage(raw, &bytes), "read the size of the journal")
+        return bytes
+    }
+
+    /// The time of the oldest record, microseconds since 1970 (sd_journal_get_cutoff_realtime_usec(3)); nil for none.
+    public func oldest() throws(SystemError) -> UInt64? {
+        var from: UInt64 = 0
+        let found = try check(sd_journal_get_cutoff_realtime_usec(raw, &from, nil), "read the age of the journal")
+        return found > 0 ? from : nil
+    }
+
     /// Waits for the journal to change, at most `timeout` microseconds (sd_journal_wait(3)).
     public func wait(timeout: UInt64) throws(SystemError) {
         try check(sd_journal_wait(raw, timeout), "wait for the journal")
