@@ -50,5 +50,96 @@ extension WholeSystem {
                 #expect(try machine.ownLocks() == [])
             }
         }
+
+        // MARK: Those who wait for the run
+
+        private static let waiting = "lightsout -p 40; echo run >>/run/runs; : >/run/begun; until [ -e /run/test/go ]; do sleep 0.1; done; exit"
+
+        @Test(arguments: [true, false], ["restart", "try-restart"])
+        func `a waiting lightsout start shows the run's own result and exits with its code`(isDaemonUp: Bool, verb: String) throws {
+            try DaemonWorld.with(scripts: ["awaited": Self.waiting + " 3"], starting: isDaemonUp) { world throws in
+                let body = { try startAndRestart(world.machine, verb) }
+                if isDaemonUp { try body() } else { try world.machine.withoutDaemon(body) }
+                #expect(try world.events(of: "awaited") == ["started manual", "finished warnings"])
+            }
+        }
+
+        private func startAndRestart(_ machine: Machine, _ verb: String) throws {
+            try machine.sh("rm -f /run/begun /run/runs")
+            let waiter = try machine.start("lightsout start awaited")
+            try machine.eventually("the script runs") { try machine.exists("/run/begun") }
+            for _ in 0..<2 { try restart(verb, "lightsout-backup@awaited") }
+            let second = try machine.run("lightsout start awaited", within: 10)
+            #expect(second.status == 75, "\(second)")
+            #expect(second.complaint().hasPrefix("awaited is running already"))
+            try machine.sh("sleep 1")
+            try machine.write("/run/test/go", "")
+            let done = waiter.finish()
+            #expect(done.status == 3, "\(done)")
+            #expect(done.stdout.hasPrefix("awaited: warnings after "), "\(done)")
+            #expect(try machine.sh("wc -l </run/runs") == "1")
+        }
+
+        @Test func `a waiting start of a stopped run says why the run ended`() throws {
+            try DaemonWorld.with(scripts: ["awaited": Self.waiting]) { world throws in
+                try world.machine.sh("rm -f /run/begun")
+                let waiter = try world.machine.start("lightsout start awaited")
+                try world.machine.eventually("the script runs") { try world.machine.exists("/run/begun") }
+                try restart("restart", "lightsout-backup@awaited")
+                try world.machine.sh("systemctl stop lightsout-backup@awaited")
+                let done = waiter.finish()
+                #expect(done.status == 2)
+                #expect(done.stdout.contains("stopped on request"), "\(done)")
+            }
+        }
+
+        @Test(arguments: [0, 1])
+        func `a scheduled run that somebody restarts counts as the run of its elapse`(status: Int) throws {
+            let configuration = "backups: {planned: {schedule: \"@+3s\", retry: {attempts: 1, delay: 1s}}}"
+            try DaemonWorld.with(configuration, scripts: ["planned": Self.waiting + " \(status)"]) { world throws in
+                try world.machine.sh("rm -f /run/begun /run/runs")
+                try world.machine.eventually("the script runs", within: 15) { try world.machine.exists("/run/begun") }
+                for verb in ["restart", "try-restart", "restart"] { try restart(verb, "lightsout-backup@planned") }
+                try world.machine.sh("sleep 3")
+                #expect(try world.events(of: "planned") == ["started schedule"])
+                try world.machine.write("/run/test/go", "")
+                // The run's own failure is tried again; the restart is no failure.
+                let own = ["started schedule", status == 0 ? "finished success" : "finished failed"]
+                try world.awaitEvents(of: "planned", own + (status == 0 ? [] : ["started retry", "finished failed"]))
+                try world.machine.sh("sleep 3")
+                #expect(try world.events(of: "planned").count == (status == 0 ? 2 : 4))
+                #expect(try !world.messages().contains { $0.contains("could not be started") })
+            }
+        }
+
+        // MARK: What else administrators do during a run
+
+        @Test func `isolate, daemon-reload and reset-failed do not touch a run`() throws {
+            try machine.withBackup("kept", script: Self.script("exit 3")) { (unit: String) throws in
+                try machine.sh("rm -f /run/go /run/runs")
+                try machine.begin(unit)
+                for verb in ["daemon-reload", "reset-failed '\(unit)'", "reset-failed", "isolate multi-user.target"] {
+                    try machine.sh("timeout 20 systemctl \(verb)")
+                    #expect(try machine.property("ActiveState", of: unit) == "activating", "\(verb)")
+                    #expect(try machine.ownLocks().count == 1, "\(verb)")
+                }
+                try machine.sh("touch /run/go")
+                try machine.awaitEnd(of: unit)
+                #expect(try machine.results(of: "kept", after: cursor) == ["warnings"])
+                #expect(try machine.sh("wc -l </run/runs") == "1")
+            }
+        }
+
+        @Test(arguments: ["systemctl kill", "systemctl kill -s INT", "systemctl kill -s KILL"])
+        func `systemctl kill ends a run as aborted`(command: String) throws {
+            try machine.withBackup("killed", script: Self.script("exit 3")) { (unit: String) throws in
+                try machine.remove("/run/go")
+                try machine.begin(unit)
+                try machine.sh("\(command) '\(unit)'")
+                try machine.awaitEnd(of: unit)
+                #expect(try machine.results(of: "killed", after: cursor) == ["aborted"])
+                #expect(try machine.ownLocks() == [])
+            }
+        }
     }
 }

@@ -14,6 +14,9 @@ public final class StartCommand {
     private var sources: [EventSource] = []
     private var line: ProgressLine
     private var failure: CommandFailure?
+    /// How the unit's start job ended, once it has.
+    private var endedJob: String?
+    private var exitStatus: Int32?
     /// The last run before ours, by the state file.
     private let runBefore: RunIdentifier?
     private let store: RunStateStore
@@ -73,7 +76,11 @@ public final class StartCommand {
     private func startUnit() throws(CommandFailure) {
         do throws(BusError) {
             // systemd would join a start that is under way, and we would wait for somebody else's run.
-            if try client.state(of: name.unit) == "activating" {
+            // After a restart that the runner refused, the unit is "deactivating" until the run ends.
+            let look = RunExclusion.look(at: name, runtimeDirectory: surroundings.directories.runtime)
+            let isUnderWay = look.isHeld && look.state?.isRunning == true
+            let isStarting = try client.state(of: name.unit) == "activating"
+            if isUnderWay || isStarting {
                 throw BusError(name: BusError.alreadyRunning, message: "\(name) is running already. See: lightsout status \(name)")
             }
             try client.bus.call(.systemd1, "StartUnit", timeout: 180_000_000, interactive: ServiceClient.mayAsk) {
@@ -94,6 +101,12 @@ public final class StartCommand {
                 else { return }
                 jobEnded(result)
             })
+        if let unitPath {
+            registrations.append(
+                try client.bus.match(
+                    "type='signal',sender='org.freedesktop.systemd1',path='\(unitPath)',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
+                ) { [unowned self] _ in endIfRunIsOver() })
+        }
         guard let path = BusConnection.path(of: name) else { return }
         registrations.append(
             try client.bus.match(
@@ -109,15 +122,36 @@ public final class StartCommand {
             })
     }
 
-    /// The unit's start job is over, and with it, for a unit of type oneshot, the run.
+    /// The unit's start job is over. The run may go on: the runner cancels a restart, and the start job with it.
     private func jobEnded(_ result: String) {
-        line.clear()
         switch result {
         case "done", "failed", "canceled":
-            end(RunEnd(state: stateOfOurRun, exitStatus: exitStatusOfUnit, job: result, unit: name.unit))
+            endedJob = endedJob ?? result
+            endIfRunIsOver()
         default:
+            // A job that somebody else asks for during the run says nothing about the run.
+            guard endedJob == nil else { return }
+            line.clear()
             fail("systemd does not start \(name): its start job was \(result.escapedForTerminal). See: systemctl status \(name.unit)")
         }
+    }
+
+    /// Ends the waiting when the run has its result, or when nothing of the unit goes on.
+    private func endIfRunIsOver() {
+        guard let endedJob else { return }
+        // systemd forgets it soon after the unit's end.
+        exitStatus = exitStatusOfUnit ?? exitStatus
+        let state = stateOfOurRun
+        guard state?.outcome != nil || isUnitAtRest else { return }
+        line.clear()
+        // The runner may have written its result between the two looks.
+        end(RunEnd(state: state?.outcome == nil ? stateOfOurRun : state, exitStatus: exitStatus, job: endedJob, unit: name.unit))
+    }
+
+    /// A unit that systemd cannot describe has nothing to wait for.
+    private var isUnitAtRest: Bool {
+        guard let state = try? client.state(of: name.unit) else { return true }
+        return state != "activating" && state != "deactivating"
     }
 
     /// What the runner wrote at its end; nil where it wrote nothing.
