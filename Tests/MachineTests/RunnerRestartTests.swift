@@ -112,6 +112,22 @@ extension WholeSystem {
             }
         }
 
+        @Test func `the progress of a run goes on showing after a restart of its unit`() throws {
+            let script = "lightsout -p 20; : >/run/begun; until [ -e /run/test/go ]; do sleep 0.1; done; lightsout -p 60; sleep 1.5"
+            try DaemonWorld.with(scripts: ["awaited": script]) { world throws in
+                try world.machine.sh("rm -f /run/begun")
+                let waiter = try world.machine.start(
+                    "export TERM=xterm; script -qec 'stty cols 80; lightsout start awaited' /dev/null </dev/null")
+                try world.machine.eventually("the script runs") { try world.machine.exists("/run/begun") }
+                try restart("restart", "lightsout-backup@awaited")
+                try world.machine.write("/run/test/go", "")
+                let done = waiter.finish()
+                #expect(done.status == 0)
+                #expect(done.stdout.contains("awaited  [############--------]  60%"), "\(done)")
+                #expect(done.stdout.contains("success"), "\(done)")
+            }
+        }
+
         // MARK: What else administrators do during a run
 
         @Test func `isolate, daemon-reload and reset-failed do not touch a run`() throws {
@@ -139,6 +155,17 @@ extension WholeSystem {
                 try machine.awaitEnd(of: unit)
                 #expect(try machine.results(of: "killed", after: cursor) == ["aborted"])
                 #expect(try machine.ownLocks() == [])
+            }
+        }
+
+        @Test func `a signal to the runner alone ends the script when stop_timeout is over`() throws {
+            let script = "echo run >>/run/runs; : >/run/begun; until [ -e /run/test/go ]; do sleep 0.1; done"
+            try DaemonWorld.with("backups: {alone: {stop_timeout: 2s}}", scripts: ["alone": script], starting: false) { world throws in
+                try world.machine.begin("lightsout-backup@alone.service")
+                try world.machine.sh("systemctl kill --kill-whom=main lightsout-backup@alone")
+                try world.machine.awaitEnd(of: "lightsout-backup@alone.service", within: 10)
+                #expect(try world.events(of: "alone") == ["started manual", "finished aborted"])
+                #expect(try world.machine.ownLocks() == [])
             }
         }
     }
