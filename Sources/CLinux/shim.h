@@ -113,6 +113,26 @@ static inline int lo_send_datagram(const char *path, const void *bytes, size_t c
     return sent < 0 ? -1 : 0;
 }
 
+/* A socket of `type` that is connected to the one at `path`; it never waits. Returns -1 and sets errno where it fails. */
+static inline int lo_connect(const char *path, int type) {
+    struct sockaddr_un address;
+    socklen_t length = lo_unix_address(&address, path);
+    if (length == 0) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (connect(fd, (struct sockaddr *)&address, length) < 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
 /* Has malloc(3) take blocks of `size` and more from the kernel and give them back when they are freed. By itself glibc
  * learns from the first large block that is freed to keep as much. */
 static inline void lo_give_back_blocks(int size) {

@@ -6,6 +6,8 @@
 public struct RunNotes: Hashable, Sendable {
     /// When the script ended, while the run goes on for what it left behind.
     public var scriptEnded: Timestamp?
+    /// Whether the run has begun, so that the journal is to have a started record of it.
+    public var begun = false
     /// What people should know of the run, in one line.
     public var problem: String?
     /// Processes that were still there when the run ended, although SIGKILL was sent to them.
@@ -36,7 +38,7 @@ public struct RunNotes: Hashable, Sendable {
     private static let mark = "#:"
 
     var lines: [String] {
-        var lines: [String] = []
+        var lines: [String] = begun ? ["\(Self.mark)begun=1"] : []
         if let scriptEnded { lines.append("\(Self.mark)script_ended=\(scriptEnded.microseconds)") }
         if let problem {
             let line = String(problem.unicodeScalars.map { $0.isUnprintable ? " " : Character($0) })
@@ -55,6 +57,7 @@ public struct RunNotes: Hashable, Sendable {
             let parts = line.dropFirst(Self.mark.count).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else { continue }
             switch parts[0] {
+            case "begun": begun = parts[1] == "1"
             case "script_ended": scriptEnded = Int64(parts[1]).map(Timestamp.init(microseconds:))
             case "problem": problem = String(parts[1])
             case "stuck": if stuck.count < Self.stuckLimit, let process = Self.stuck(parts[1]) { stuck.append(process) }

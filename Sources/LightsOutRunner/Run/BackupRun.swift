@@ -95,7 +95,7 @@ public final class BackupRun {
         }
         let last = previous.settle()
         if let obstacle = powerObstacle { return (later("\(obstacle). It is not run now"), last) }
-        let state = runningState(last)
+        var state = runningState(last)
         note(state)
         if let stuck = last?.notes.stuckStill {
             var state = state
@@ -117,6 +117,8 @@ public final class BackupRun {
         self.lock = lock
         if let outcome = takeLock(lock) { return finish(outcome, state) }
 
+        previous.makeRoom(after: last)
+        state.notes.begun = true
         previous.keep(state)
         log.write(.started(name, run, trigger))
         hearReports(of: user)
@@ -349,13 +351,15 @@ public final class BackupRun {
         state.notes.problem = sleepWatch?.text
         var ended = state.ended(outcome, at: started + duration, recorded: false)
         previous.keep(ended)
-        ended = previous.record(ended)
+        previous.send(ended)
         power = nil
         restartGuard?.close()
         let wasHeld = lock?.isHeld == true
         lock?.release()
         if wasHeld { log.write(.lock(.released, name, run, message: "standby is no longer blocked by it")) }
         lock?.close()
+        // In the unit, `ExecStopPost=` does this when the runner has ended.
+        if !isUnit { ended = previous.confirm(ended, .waiting) }
         ServiceManager.status(ended.summary)
         return (outcome.result.exitStatus, ended)
     }

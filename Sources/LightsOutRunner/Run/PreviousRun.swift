@@ -21,34 +21,46 @@ public struct PreviousRun {
         self.log = log
     }
 
-    /// - Parameter reason: why a run that is found under way is aborted, where the caller knows; nil finds out.
-    /// - Returns: the state, settled; nil where there is none.
+    /// How it is found out that the journal has a record.
+    public enum Confirmation: Sendable {
+        /// By looking, and where it is not there yet, by waiting until journald has dealt with all that was sent to it.
+        case waiting
+        /// By looking. journald has just dealt with all that was sent to it: what is not there was dropped.
+        case afterSync
+        /// By looking. What is not there may come yet.
+        case glance
+    }
+
+    /// - Parameters:
+    ///   - reason: why a run that is found under way is aborted, where the caller knows; nil finds out.
+    ///   - confirmation: how it is found out that the journal has the record.
+    /// - Returns: the state, settled; nil where there is none. Where the journal does not have the record, the state says so.
     @discardableResult
-    public func settle(because reason: String? = nil) -> RunState? {
-        settle { boot in Outcome(.aborted, reason: reason ?? cause(boot: boot)) }
+    public func settle(because reason: String? = nil, confirmation: Confirmation = .waiting) -> RunState? {
+        settle(confirmation) { boot in Outcome(.aborted, reason: reason ?? cause(boot: boot)) }
     }
 
     /// - Parameter outcome: what becomes of a run that is found under way.
     /// - Returns: the state, settled; nil where there is none.
     @discardableResult
-    public func settle(as outcome: Outcome) -> RunState? { settle { _ in outcome } }
+    public func settle(as outcome: Outcome) -> RunState? { settle(.glance) { _ in outcome } }
 
-    private func settle(_ outcome: (_ boot: String) -> Outcome) -> RunState? {
+    private func settle(_ confirmation: Confirmation, _ outcome: (_ boot: String) -> Outcome) -> RunState? {
+        payOwed(confirmation)
         guard let state = read() else { return nil }
         switch state.phase {
         case .running(let boot, _):
             // The end may be in the journal although the disk took nothing more.
-            if let ended = endInJournal(of: state, waiting: false) {
+            if let ended = endInJournal(of: state) {
                 keep(ended)
                 return ended
             }
             let ended = state.ended(outcome(boot), at: Timestamp(microseconds: Clock.realtime), recorded: false)
             keep(ended)
-            return record(ended)
+            send(ended)
+            return confirm(ended, confirmation == .waiting ? .waiting : .glance)
         case .ended(_, _, recorded: false):
-            // The runner ended between the durable state and the note that it is recorded: the journal knows.
-            if endInJournal(of: state, waiting: true) == nil { return record(state) }
-            return markRecorded(state)
+            return confirm(state, confirmation)
         case .ended:
             return state
         }
@@ -92,15 +104,72 @@ public struct PreviousRun {
         do throws(SystemError) { try store.write(state, of: backup) } catch { complain(error) }
     }
 
-    /// Hands the record of the ended run to the journal and notes that it has it.
-    /// - Returns: the state with that note.
-    public func record(_ state: RunState) -> RunState {
-        guard case .ended(let outcome, let time, _) = state.phase else { return state }
-        let isRecorded = log.write(
+    /// Hands the record of the ended run to the journal. Whether the journal keeps it, ``confirm(_:_:)`` finds out.
+    public func send(_ state: RunState) {
+        guard case .ended(let outcome, let time, _) = state.phase else { return }
+        log.write(
             .finished(
                 backup, state.run, state.trigger, outcome, started: state.started,
                 duration: time.since(state.started)))
-        return isRecorded ? markRecorded(state) : state
+    }
+
+    /// Sees to it that the journal has the records of the ended run, once each, and notes that it has.
+    ///
+    /// A record that was sent may be dropped (by a rate limit, a full disk, a journald that was stopped), or may be on its
+    /// way. It is sent again only when it is known to have been dropped, so that there are never two.
+    /// - Returns: the state, with the note where the journal has the records.
+    public func confirm(_ state: RunState, _ confirmation: Confirmation) -> RunState {
+        if isInJournal(state) { return markRecorded(state) }
+        switch confirmation {
+        case .glance: return state
+        case .afterSync:
+            sendMissing(of: state)
+            return state
+        case .waiting: break
+        }
+        guard JournalSync.wait(timeout: Self.patience) else { return awaitRecord(state) }
+        if isInJournal(state) { return markRecorded(state) }
+        sendMissing(of: state)
+        guard JournalSync.wait(timeout: Self.patience), isInJournal(state) else { return state }
+        return markRecorded(state)
+    }
+
+    private func isInJournal(_ state: RunState) -> Bool {
+        endInJournal(of: state) != nil && (!state.notes.begun || hasStartInJournal(state))
+    }
+
+    private func sendMissing(of state: RunState) {
+        if state.notes.begun, !hasStartInJournal(state) { log.write(.started(backup, state.run, state.trigger)) }
+        if endInJournal(of: state) == nil { send(state) }
+    }
+
+    /// How long journald may take, microseconds: somebody waits for it.
+    private static let patience: UInt64 = 3_000_000
+
+    /// For whoever may not ask journald: looks a few times, and leaves the rest to others.
+    private func awaitRecord(_ state: RunState) -> RunState {
+        for pause: UInt32 in [5_000, 20_000, 75_000, 200_000] {
+            usleep(pause)
+            if isInJournal(state) { return markRecorded(state) }
+        }
+        return state
+    }
+
+    /// Confirms the records of earlier runs that were owed when another run began.
+    private func payOwed(_ confirmation: Confirmation) {
+        for state in store.owed(of: backup) {
+            if case .ended(_, _, recorded: true) = confirm(state, confirmation).phase {
+                store.pay(state, of: backup)
+            } else if confirmation == .waiting {
+                return // journald does not answer; the others would wait as long
+            }
+        }
+    }
+
+    /// Keeps what is owed of the last run before a new run takes its place.
+    public func makeRoom(after last: RunState?) {
+        guard let last, case .ended(_, _, recorded: false) = last.phase else { return }
+        do throws(SystemError) { try store.owe(last, of: backup) } catch { complain(error) }
     }
 
     private func markRecorded(_ state: RunState) -> RunState {
@@ -117,22 +186,26 @@ public struct PreviousRun {
             : Outcome.Reason.machineWentDown
     }
 
+    /// Stands on the youngest record of the run with that message id which this user wrote; nil where there is none.
+    private func record(_ id: String, of state: RunState) throws(SystemError) -> JournalReader? {
+        // A drop-in may have given the unit a journal of its own (LogNamespace=).
+        let journal = try JournalReader(.allNamespaces)
+        try journal.match("MESSAGE_ID", id)
+        try journal.match(JournalRecord.Field.run, state.run.description)
+        try journal.match("_UID", String(geteuid()))
+        try journal.seekToEnd()
+        return try journal.previous() ? journal : nil
+    }
+
+    /// Where the journal cannot be read, nothing is known to be missing.
+    private func hasStartInJournal(_ state: RunState) -> Bool {
+        do throws(SystemError) { return try record(JournalRecord.MessageID.started, of: state) != nil } catch { return true }
+    }
+
     /// The end of the run as the journal has it; nil where it does not.
-    /// - Parameter waiting: whether journald may be a moment behind.
-    private func endInJournal(of state: RunState, waiting: Bool) -> RunState? {
+    private func endInJournal(of state: RunState) -> RunState? {
         do throws(SystemError) {
-            let journal = try JournalReader()
-            try journal.match("MESSAGE_ID", JournalRecord.MessageID.finished)
-            try journal.match(JournalRecord.Field.run, state.run.description)
-            try journal.match("_UID", String(geteuid()))
-            try journal.seekToEnd()
-            var isFound = try journal.previous()
-            if !isFound && waiting {
-                try journal.wait(timeout: 300_000)
-                try journal.seekToEnd()
-                isFound = try journal.previous()
-            }
-            guard isFound, let result = journal.field(JournalRecord.Field.result).flatMap(RunResult.init(rawValue:)),
+            guard let journal = try record(JournalRecord.MessageID.finished, of: state), let result = journal.field(JournalRecord.Field.result).flatMap(RunResult.init(rawValue:)),
                 let duration = journal.field(JournalRecord.Field.duration).flatMap(UInt64.init)
             else { return nil }
             let outcome = Outcome(

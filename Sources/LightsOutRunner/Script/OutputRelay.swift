@@ -2,8 +2,9 @@ import Glibc
 import LightsOutCore
 import Systemd
 
-/// Carries what the script prints from a pipe into the journal's stream, as it comes and byte for byte; a last line that
-/// the script did not end is ended, so that journald does not keep it back until after the result.
+/// Carries what the script prints from a pipe into the journal's stream, line by line as it comes, through an
+/// ``OutputFilter``; a last line that the script did not end is ended, so that journald does not keep it back until after
+/// the result.
 ///
 /// The stream itself is no good for a script: it breaks when journald is stopped, and SIGPIPE would end the script; and
 /// being a socket it cannot be opened by name (`echo … >/dev/stderr`). The pipe stays. When the stream breaks, a new one
@@ -22,9 +23,12 @@ final class OutputRelay {
     private var streamSource: EventSource?
 
     private var buffer = [UInt8](repeating: 0, count: 64 * 1024)
-    /// The part of the buffer that is still to be sent.
-    private var waiting = 0..<0
-    private var isAtLineStart = true
+    private var filter = OutputFilter()
+    /// What is still to be sent.
+    private var waiting: ArraySlice<UInt8> = []
+    /// Fires when the filter has something to give without new output.
+    private var deadline: EventSource?
+    private var deadlineTime: UInt64?
     private var isBroken = false
     private var nextAttempt: UInt64 = 0
 
@@ -54,26 +58,34 @@ final class OutputRelay {
         pipeSource = nil
         streamSource = nil
         let end = Clock.monotonic + Self.patience
-        while fill() && Clock.monotonic < end {
-            flush()
-            while !waiting.isEmpty && Clock.monotonic < end {
-                var room = pollfd(fd: streams[0], events: Int16(POLLOUT), revents: 0)
-                poll(&room, 1, Int32((end - Clock.monotonic) / 1000 + 1))
-                flush()
-            }
-        }
-        if waiting.isEmpty && !isAtLineStart {
-            buffer[0] = UInt8(ascii: "\n")
-            waiting = 0..<1
-            flush()
-        }
+        send(until: end)
+        while fill() && Clock.monotonic < end { send(until: end) }
+        deadline = nil
+        waiting += filter.finish()
+        send(until: end)
         drop()
+    }
+
+    /// Sends what waits, and waits for the stream until `end`.
+    private func send(until end: UInt64) {
+        flush()
+        while !waiting.isEmpty && Clock.monotonic < end {
+            var room = pollfd(fd: streams[0], events: Int16(POLLOUT), revents: 0)
+            poll(&room, 1, Int32((end - Clock.monotonic) / 1000 + 1))
+            flush()
+        }
     }
 
     private func carry() {
         guard fill() else { return }
+        hand()
+    }
+
+    /// Sends what waits; what the stream does not take is sent when it does.
+    private func hand() {
         flush()
-        guard !waiting.isEmpty else { return }
+        watchDeadline()
+        guard !waiting.isEmpty, streamSource == nil else { return }
         // journald is behind: the script waits for it, in its own write(2).
         pipeSource?.disable()
         streamSource = try? loop.onEvents(Linux.canBeWritten, of: streams[0]) { [unowned self] _ in
@@ -88,30 +100,44 @@ final class OutputRelay {
         pipeSource?.enable()
     }
 
+    private func watchDeadline() {
+        guard filter.deadline != deadlineTime else { return }
+        deadlineTime = filter.deadline
+        deadline = deadlineTime.flatMap { time in
+            let now = Clock.monotonic
+            return try? loop.after(time > now ? time - now : 0) { [unowned self] in
+                deadlineTime = nil
+                waiting += filter.tick(now: Clock.monotonic)
+                hand()
+            }
+        }
+    }
+
     /// Reads from the pipe where all that was read has gone.
-    /// - Returns: whether there is something to send.
+    /// - Returns: whether there was something to read, or is something to send.
     private func fill() -> Bool {
         guard waiting.isEmpty else { return true }
         let exit = pipe.exit.number
         let count = buffer.withUnsafeMutableBytes { read(exit, $0.baseAddress, $0.count) }
         if count > 0 {
-            waiting = 0..<count
-            isAtLineStart = buffer[count - 1] == UInt8(ascii: "\n")
+            let now = Clock.monotonic
+            let output = buffer.withUnsafeBytes { filter.take(UnsafeRawBufferPointer(rebasing: $0[..<count]), now: now) }
+            waiting = output[...]
         } else if count == 0 {
             pipeSource = nil // nobody is left who could write
         }
-        return !waiting.isEmpty
+        return count > 0
     }
 
     /// Sends as much as the stream takes without waiting.
     private func flush() {
         while !waiting.isEmpty {
             if isBroken && !renewStream() { return drop() }
-            let sent = buffer[waiting].withUnsafeBytes {
-                send(streams[0], $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+            let sent = waiting.withUnsafeBytes {
+                Glibc.send(streams[0], $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
             }
             if sent >= 0 {
-                waiting = waiting.lowerBound + sent..<waiting.upperBound
+                waiting = waiting.dropFirst(sent)
             } else if errno == EAGAIN || errno == ENOBUFS {
                 return
             } else if errno != EINTR {
@@ -122,7 +148,7 @@ final class OutputRelay {
 
     private func drop() {
         lost += UInt64(waiting.count)
-        waiting = 0..<0
+        waiting = []
     }
 
     /// Puts a new stream to journald in the place of the broken one, also for what we say ourselves.

@@ -70,6 +70,38 @@ public nonisolated struct RunStateStore: Sendable {
         return try? RunState(text: text)
     }
 
+    // MARK: Records that are owed
+
+    /// Keeps an ended run whose record the journal does not have, when another run takes its place in the state of
+    /// `backup`. At most ``owedLimit`` of a backup are kept.
+    public func owe(_ state: RunState, of backup: BackupName) throws(SystemError) {
+        guard owed(of: backup).count < Self.owedLimit else { return }
+        let directory = try AtomicFile.openDirectory(owedDirectory, mode: 0o755)
+        try AtomicFile.write(state.text, to: "\(backup).\(state.run).run", below: directory, mode: 0o644, durable: true)
+    }
+
+    /// The ended runs of `backup` whose records are owed, oldest first.
+    public func owed(of backup: BackupName) -> [RunState] {
+        DirectoryEntries.stems(in: owedDirectory, endingIn: Self.suffix).filter { $0.utf8.starts(with: "\(backup).".utf8) }
+            .compactMap { stem in
+                guard let text = try? AtomicFile.read("\(owedDirectory)/\(stem).run", limit: StateLines.maximumLength) else { return nil }
+                return try? RunState(text: text)
+            }
+            .sorted { $0.started < $1.started }
+    }
+
+    /// The backups that have owed records.
+    public func debtors() -> Set<BackupName> {
+        let stems = DirectoryEntries.stems(in: owedDirectory, endingIn: Self.suffix)
+        return Set(stems.compactMap { stem in stem.split(separator: ".").first.flatMap { try? BackupName(String($0)) } })
+    }
+
+    /// The journal has the record of `state`.
+    public func pay(_ state: RunState, of backup: BackupName) { unlink("\(owedDirectory)/\(backup).\(state.run).run") }
+
+    private static let owedLimit = 100
+    private var owedDirectory: String { "\(directory)/owed" }
+
     /// Takes the state of `backup` away.
     public func forget(_ backup: BackupName) { unlink(path(of: backup)) }
 

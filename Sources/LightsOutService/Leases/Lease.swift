@@ -60,6 +60,9 @@ final class Lease {
     /// How long it has lasted; a clock that is set does not change it.
     var duration: TimeSpan { TimeSpan(microseconds: Clock.boottime - sinceBoot) }
 
+    /// Standby is blocked: the journal is to have a started record of it.
+    func begin() { state.notes.begun = true }
+
     /// Tells those who watch how it stands.
     func note() { exclusion.note(state) }
 

@@ -61,7 +61,9 @@ final class Leases {
             case .system(let error): throw BusError(error)
             }
         }
-        let last = PreviousRun(backup, store: store, noted: exclusion.previous, log: daemon.log).settle()
+        let previous = PreviousRun(backup, store: store, noted: exclusion.previous, log: daemon.log)
+        let last = previous.settle(confirmation: .glance)
+        previous.makeRoom(after: last)
         for name in forgotten { daemon.forget(name) }
 
         let reporter = RunState.Reporter(uid: uid, processStart: process.start)
@@ -120,6 +122,7 @@ final class Leases {
         }
         lease.phase = .open
         lease.store(log: log)
+        lease.begin()
         PreviousRun(backup, store: store, noted: nil, log: daemon.log).keep(lease.state)
         lease.note()
         log(.started(backup, run, .report))
@@ -168,9 +171,9 @@ final class Leases {
         let backup = lease.backup
         let run = lease.state.run
         let previous = PreviousRun(backup, store: store, noted: nil, log: daemon.log)
-        var ended = lease.state.ended(outcome, at: lease.state.started + lease.duration, recorded: false)
+        let ended = lease.state.ended(outcome, at: lease.state.started + lease.duration, recorded: false)
         previous.keep(ended)
-        ended = previous.record(ended)
+        previous.send(ended)
         if lease.lock.release() { log(.lock(.released, backup, run, message: "standby is no longer blocked by it")) }
         close(lease, ended)
         daemon.tracker.look(at: backup)

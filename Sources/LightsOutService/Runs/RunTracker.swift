@@ -81,6 +81,7 @@ public final class RunTracker {
             settle(backup)
             stock.refresh(backup)
         }
+        for backup in store.debtors() { owed.owe(backup) }
         found.reserveCapacity(stock.entries.count)
         for (backup, entry) in stock.entries {
             // A run without a runner whose processes live on has not ended.
@@ -149,6 +150,14 @@ public final class RunTracker {
     func forget(_ backup: BackupName) { lastTold[backup] = nil }
 
     private var lastTold: [BackupName: RunIdentifier] = [:]
+    private func isSettled(_ backup: BackupName) -> Bool {
+        (store.peek(backup)?.isSettled ?? true) && store.owed(of: backup).isEmpty
+    }
+
+    private lazy var owed = OwedRecords(loop, isSettled: { [unowned self] backup in isSettled(backup) }) { [unowned self] backup in
+        settle(backup, .afterSync)
+        return isSettled(backup)
+    }
 
     /// Tells the end of a run once. A run so short that it was not seen to begin is told too.
     private func tellEnd(_ backup: BackupName, of run: RunIdentifier, state: RunState?) {
@@ -156,6 +165,7 @@ public final class RunTracker {
         lastTold[backup] = run
         running[backup] = nil
         told[backup] = nil
+        if let state, !state.isSettled { owed.owe(backup) }
         if let state { onEvent(.ended(backup, state)) }
     }
 
@@ -178,7 +188,7 @@ public final class RunTracker {
         }
     }
 
-    private func settle(_ backup: BackupName) {
+    private func settle(_ backup: BackupName, _ confirmation: PreviousRun.Confirmation = .glance) {
         do throws(RunExclusion.Failure) {
             let exclusion = try RunExclusion(backup, runtimeDirectory: runtimeDirectory)
             let previous = PreviousRun(backup, store: store, noted: exclusion.previous, log: log)
@@ -186,7 +196,9 @@ public final class RunTracker {
                 // What the runner left behind still works on; the next look finds it ended.
                 return orphan(backup)
             }
-            if let state = previous.settle() { exclusion.note(state) }
+            guard let state = previous.settle(confirmation: confirmation) else { return }
+            exclusion.note(state)
+            if state.isSettled { owed.isPaid(backup) } else { owed.owe(backup) }
         } catch {
             // Somebody runs it, or settles it: that one's events follow.
         }

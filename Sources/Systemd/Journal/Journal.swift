@@ -1,17 +1,62 @@
+import CLinux
 import CSystemd
 import Glibc
 
 /// Writes to the systemd journal (sd_journal_send(3)).
 public nonisolated enum Journal {
-    /// Where journald listens. sd_journal_sendv(3) says "sent" also when nobody does; who must know asks first.
+    /// Where journald listens.
     private static let socketPath = "/run/systemd/journal/socket"
 
-    /// Writes one record. Values may hold any bytes, newlines too.
-    /// - Throws: ``SystemError`` where the record could not be handed to journald: ENOENT where there is none.
+    /// Hands one record to journald. Values may hold any bytes, newlines too. Whether the record is kept is not known
+    /// before it is seen in the journal.
+    ///
+    /// sd_journal_sendv(3) waits without limit while journald does not read; the datagram is therefore sent from here
+    /// (systemd.io/JOURNAL_NATIVE_PROTOCOL), and a record that is too large for one goes by the library.
+    /// - Throws: ``SystemError`` where the record could not be handed over: ENOENT and ECONNREFUSED where nobody listens,
+    ///   EAGAIN where journald has not read for ``patience``.
     public static func send(_ fields: [(name: String, value: String)]) throws(SystemError) {
-        guard access(socketPath, W_OK) == 0 else {
-            throw SystemError(code: errno, operation: "write to the journal")
+        let operation = "write to the journal"
+        let socket = Descriptor(
+            owning: try retryingInterrupts(operation) { lo_connect(socketPath, Int32(SOCK_DGRAM.rawValue)) })
+        let datagram = encode(fields)
+        let number = socket.number
+        let end = Clock.monotonic + patience
+        while true {
+            do throws(SystemError) {
+                try retryingInterrupts(operation) { Glibc.send(number, datagram, datagram.count, Int32(MSG_NOSIGNAL)) }
+                return
+            } catch {
+                switch error.code {
+                case EMSGSIZE, ENOBUFS: return try sendLarge(fields)
+                case EAGAIN where Clock.monotonic < end:
+                    var room = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+                    poll(&room, 1, Int32((end - min(end, Clock.monotonic)) / 1000 + 1))
+                default: throw error
+                }
+            }
         }
+    }
+
+    /// How long a journald that does not read is waited for; microseconds.
+    private static let patience: UInt64 = 200_000
+
+    private static func encode(_ fields: [(name: String, value: String)]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for field in fields {
+            bytes += field.name.utf8
+            if field.value.utf8.contains(UInt8(ascii: "\n")) {
+                bytes.append(UInt8(ascii: "\n"))
+                withUnsafeBytes(of: UInt64(field.value.utf8.count).littleEndian) { bytes += $0 }
+            } else {
+                bytes.append(UInt8(ascii: "="))
+            }
+            bytes += field.value.utf8
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        return bytes
+    }
+
+    private static func sendLarge(_ fields: [(name: String, value: String)]) throws(SystemError) {
         var buffers = fields.map { field in Array("\(field.name)=\(field.value)".utf8) }
         var vectors: [iovec] = []
         vectors.reserveCapacity(buffers.count)

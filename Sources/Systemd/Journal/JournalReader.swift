@@ -17,6 +17,8 @@ public final class JournalReader {
     public enum Source {
         /// This machine's journal, runtime and persistent.
         case local
+        /// The same with all journal namespaces (LogNamespace= of systemd.exec(5)).
+        case allNamespaces
         /// The journal files below a directory, such as systemd-journal-remote(8) collects.
         case directory(String)
     }
@@ -28,6 +30,10 @@ public final class JournalReader {
         case .local:
             operation = "open the journal"
             try check(sd_journal_open(&raw, Int32(SD_JOURNAL_LOCAL_ONLY)), operation)
+        case .allNamespaces:
+            operation = "open the journal"
+            try check(
+                sd_journal_open_namespace(&raw, nil, Int32(SD_JOURNAL_LOCAL_ONLY) | Int32(SD_JOURNAL_ALL_NAMESPACES)), operation)
         case .directory(let path):
             operation = "open the journal in \(path)"
             try check(sd_journal_open_directory(&raw, path, 0), operation)
