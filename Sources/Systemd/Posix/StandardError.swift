@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What a program says to people beside its output.
