@@ -5,8 +5,8 @@ public import Systemd
 /// The logind inhibitor lock of one run: taken before the script starts, watched while it runs, released when the last
 /// of its processes has ended.
 ///
-/// The lock is a descriptor that nobody else has: the kernel closes it with this process, and logind then drops the
-/// lock, whatever happened to the rest.
+/// The lock is a descriptor. In the backup's unit the service manager has a copy of it (``LockStore``), so that the lock
+/// outlives this process if that is killed. Outside of the unit the kernel closes it with this process.
 public final class StandbyLock {
     /// What came of asking for the lock.
     public enum Attempt: Equatable {
@@ -32,6 +32,7 @@ public final class StandbyLock {
     private let loop: EventLoop
     private let what: String
     private let why: String
+    private let store: LockStore?
     private var lock: Descriptor?
     private var bus: Bus?
     private var subscriptions: [BusSlot] = []
@@ -42,11 +43,17 @@ public final class StandbyLock {
     /// The lock's name in `systemd-inhibit --list`.
     public static let who = "lightsout"
 
-    /// - Parameter what: what it inhibits, as logind takes it: `sleep:handle-lid-switch`.
-    public init(loop: EventLoop, what: String, why: String) {
+    /// - Parameters:
+    ///   - what: what it inhibits, as logind takes it: `sleep:handle-lid-switch`.
+    ///   - isUnit: whether this process is the main process of the backup's unit, whose manager keeps a copy.
+    public init(loop: EventLoop, what: String, why: String, isUnit: Bool = false) {
         self.loop = loop
         self.what = what
         self.why = why
+        store = isUnit ? LockStore() : nil
+        store?.onFailure = { [unowned self] error in
+            onChange(.taken, "the lock is held, but it ends with the runner if that is killed: \(error)")
+        }
     }
 
     public var isHeld: Bool { lock != nil && !isLost }
@@ -101,9 +108,10 @@ public final class StandbyLock {
         }
     }
 
-    /// Gives the lock back: logind sees it at once, for the descriptor is the last of its kind.
+    /// Gives the lock back: logind sees it when the service manager has closed the copy too.
     public func release() {
         retake = nil
+        store?.drop()
         lock = nil
     }
 
@@ -136,8 +144,10 @@ public final class StandbyLock {
     // MARK: Asking
 
     private func acquire() throws(BusError) {
-        lock = try Logind(try connection()).inhibit(
+        let taken = try Logind(try connection()).inhibit(
             what: what, who: Self.who, why: why, mode: "block", timeout: 5_000_000)
+        store?.keep(taken)
+        lock = consume taken
     }
 
     private func connection() throws(BusError) -> Bus {

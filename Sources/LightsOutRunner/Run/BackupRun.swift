@@ -113,7 +113,7 @@ public final class BackupRun {
         } catch { return refuse(error, last) }
 
         let lock = StandbyLock(
-            loop: loop, what: backup.inhibit.logindText, why: "Backup '\(name)' is running")
+            loop: loop, what: backup.inhibit.logindText, why: "Backup '\(name)' is running", isUnit: isUnit)
         self.lock = lock
         if let outcome = takeLock(lock) { return finish(outcome, state) }
 
