@@ -31,6 +31,7 @@ extension WholeSystem {
         }
 
         @Test func `check is content where nothing is wrong`() throws {
+            try Machine.shared.forgetJournal()
             try DaemonWorld.with("backups: {server: {schedule: daily}}", scripts: ["server": "exit 0"], starting: false) { world throws in
                 let done = try world.machine.run("lightsout check")
                 #expect(done.status == 0)

@@ -8,6 +8,7 @@ extension WholeSystem {
         private static let unit = "lightsoutd.service"
 
         @Test func `its status line says how many backups there are and what is next`() throws {
+            try Machine.shared.forgetJournal()
             try DaemonWorld.with(
                 "backups: {server: {schedule: 'Tue *-*-* 02:30'}, client: {schedule: 'Tue *-*-* 02:31'}}",
                 scripts: ["server": "exit 0", "client": "exit 0"]

@@ -16,6 +16,7 @@ extension WholeSystem {
             (own, "SystemMaxUse=16M", "journald keeps at most 16M"),
         ])
         func `is a warning of check and of the daemon's status`(file: String, line: String, said: String) throws {
+            try Machine.shared.forgetJournal()
             try DaemonWorld.with("backups: {server: {}}", scripts: ["server": "exit 0"]) { world in
                 try world.machine.write(file, "[Journal]\n\(line)\n")
                 defer { try? world.machine.remove(file) }
@@ -39,6 +40,7 @@ extension WholeSystem {
 
         @Test func `is fixed by what check says`() throws {
             let machine = try Machine.shared
+            try machine.forgetJournal()
             try machine.write(Self.own, "[Journal]\nSystemMaxUse=16M\n")
             defer { try? machine.remove(Self.own) }
             let before = try machine.run("lightsout check").output
