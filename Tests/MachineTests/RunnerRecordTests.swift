@@ -152,6 +152,32 @@ extension WholeSystem {
             }
         }
 
+        /// The daemon hears late that journald has dealt with the record of an earlier run, and finds a later one.
+        @Test func `is there once when the run ends while the daemon waits for journald because of another run`() throws {
+            try DaemonWorld.with("backups: {server: {}}", scripts: ["server": "exit 0"]) { world in
+                let machine = world.machine
+                defer { _ = try? machine.run("\(Self.journald) CONT lightsoutd; \(Self.journald) CONT systemd-journald") }
+                _ = try machine.run(
+                    """
+                    systemd-run --quiet --wait --pipe -p LogRateLimitIntervalSec=1h -p LogRateLimitBurst=1 \
+                      sh -c 'for i in 1 2 3 4 5 6 7 8 9; do for p in err notice info; do logger -p user.$p flood; done; done; lightsout run server'
+                    """)
+                // From here on journald answers only once, to the daemon, and the daemon reads the answer at the end.
+                try machine.sh("\(Self.journald) STOP systemd-journald; sleep 4; \(Self.journald) STOP lightsoutd")
+                try machine.sh("\(Self.journald) CONT systemd-journald; sleep 1; \(Self.journald) STOP systemd-journald")
+                let done = try machine.run("lightsout run server")
+                #expect(done.status == 0)
+                try machine.sh("\(Self.journald) CONT lightsoutd; sleep 1; \(Self.journald) CONT systemd-journald")
+                try machine.eventually("both records are there", within: 40) {
+                    usleep(300_000)
+                    return try machine.results(of: "server", after: world.cursor).count >= 2
+                }
+                try machine.sh("sleep 6")
+                try #expect(machine.results(of: "server", after: world.cursor) == ["success", "success"])
+                try #expect(machine.journal("MESSAGE_ID=\(JournalRecord.MessageID.started)", after: world.cursor).count == 2)
+            }
+        }
+
         @Test func `is noted only when the journal has it`() throws {
             try DaemonWorld.with("backups: {server: {}}", scripts: ["server": "exit 3"]) { world in
                 try world.machine.sh("systemctl start lightsout-backup@server")

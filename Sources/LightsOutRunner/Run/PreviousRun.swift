@@ -25,8 +25,9 @@ public struct PreviousRun {
     public enum Confirmation: Sendable {
         /// By looking, and where it is not there yet, by waiting until journald has dealt with all that was sent to it.
         case waiting
-        /// By looking. journald has just dealt with all that was sent to it: what is not there was dropped.
-        case afterSync
+        /// By looking. journald has dealt with all that was sent to it since these runs ended: what is not there of them was
+        /// dropped. Of another run it may come yet.
+        case afterSync(of: Set<RunIdentifier>)
         /// By looking. What is not there may come yet.
         case glance
     }
@@ -51,14 +52,16 @@ public struct PreviousRun {
         switch state.phase {
         case .running(let boot, _):
             // The end may be in the journal although the disk took nothing more.
-            if let ended = endInJournal(of: state) {
+            if let (outcome, duration) = RunRecords(of: state.run)?.end {
+                let ended = state.ended(outcome, at: state.started + duration, recorded: true)
                 keep(ended)
                 return ended
             }
             let ended = state.ended(outcome(boot), at: Timestamp(microseconds: Clock.realtime), recorded: false)
             keep(ended)
             send(ended)
-            return confirm(ended, confirmation == .waiting ? .waiting : .glance)
+            if case .waiting = confirmation { return confirm(ended, .waiting) }
+            return ended
         case .ended(_, _, recorded: false):
             return confirm(state, confirmation)
         case .ended:
@@ -119,35 +122,39 @@ public struct PreviousRun {
     /// way. It is sent again only when it is known to have been dropped, so that there are never two.
     /// - Returns: the state, with the note where the journal has the records.
     public func confirm(_ state: RunState, _ confirmation: Confirmation) -> RunState {
-        if isInJournal(state) { return markRecorded(state) }
+        guard let records = RunRecords(of: state.run) else { return state }
+        if records.areComplete(for: state) { return markRecorded(state) }
         switch confirmation {
         case .glance: return state
-        case .afterSync:
-            sendMissing(of: state)
+        case .afterSync(let runs):
+            if runs.contains(state.run) { send(state, without: records) }
             return state
-        case .waiting: break
+        case .waiting: return confirmAfterSync(state)
         }
-        guard JournalSync.wait(timeout: Self.patience) else { return awaitRecord(state) }
-        if isInJournal(state) { return markRecorded(state) }
-        sendMissing(of: state)
+    }
+
+    private func confirmAfterSync(_ state: RunState) -> RunState {
+        guard JournalSync.wait(timeout: Self.patience) else { return awaitRecords(of: state) }
+        guard let records = RunRecords(of: state.run) else { return state }
+        if records.areComplete(for: state) { return markRecorded(state) }
+        send(state, without: records)
         guard JournalSync.wait(timeout: Self.patience), isInJournal(state) else { return state }
         return markRecorded(state)
     }
 
-    private func isInJournal(_ state: RunState) -> Bool {
-        endInJournal(of: state) != nil && (!state.notes.begun || hasStartInJournal(state))
-    }
+    private func isInJournal(_ state: RunState) -> Bool { RunRecords(of: state.run)?.areComplete(for: state) ?? false }
 
-    private func sendMissing(of state: RunState) {
-        if state.notes.begun, !hasStartInJournal(state) { log.write(.started(backup, state.run, state.trigger)) }
-        if endInJournal(of: state) == nil { send(state) }
+    /// Sends the records of the run that are not among those that the journal has.
+    private func send(_ state: RunState, without records: RunRecords) {
+        if state.notes.begun, !records.hasStart { log.write(.started(backup, state.run, state.trigger)) }
+        if records.end == nil { send(state) }
     }
 
     /// How long journald may take, microseconds: somebody waits for it.
     private static let patience: UInt64 = 3_000_000
 
     /// For whoever may not ask journald: looks a few times, and leaves the rest to others.
-    private func awaitRecord(_ state: RunState) -> RunState {
+    private func awaitRecords(of state: RunState) -> RunState {
         for pause: UInt32 in [5_000, 20_000, 75_000, 200_000] {
             usleep(pause)
             if isInJournal(state) { return markRecorded(state) }
@@ -160,7 +167,7 @@ public struct PreviousRun {
         for state in store.owed(of: backup) {
             if case .ended(_, _, recorded: true) = confirm(state, confirmation).phase {
                 store.pay(state, of: backup)
-            } else if confirmation == .waiting {
+            } else if case .waiting = confirmation {
                 return // journald does not answer; the others would wait as long
             }
         }
@@ -184,36 +191,6 @@ public struct PreviousRun {
         boot == (try? Identity.boot())
             ? "its runner ended without a result (killed, or out of memory)"
             : Outcome.Reason.machineWentDown
-    }
-
-    /// Stands on the youngest record of the run with that message id which this user wrote; nil where there is none.
-    private func record(_ id: String, of state: RunState) throws(SystemError) -> JournalReader? {
-        // A drop-in may have given the unit a journal of its own (LogNamespace=).
-        let journal = try JournalReader(.allNamespaces)
-        try journal.match("MESSAGE_ID", id)
-        try journal.match(JournalRecord.Field.run, state.run.description)
-        try journal.match("_UID", String(geteuid()))
-        try journal.seekToEnd()
-        return try journal.previous() ? journal : nil
-    }
-
-    /// Where the journal cannot be read, nothing is known to be missing.
-    private func hasStartInJournal(_ state: RunState) -> Bool {
-        do throws(SystemError) { return try record(JournalRecord.MessageID.started, of: state) != nil } catch { return true }
-    }
-
-    /// The end of the run as the journal has it; nil where it does not.
-    private func endInJournal(of state: RunState) -> RunState? {
-        do throws(SystemError) {
-            guard let journal = try record(JournalRecord.MessageID.finished, of: state), let result = journal.field(JournalRecord.Field.result).flatMap(RunResult.init(rawValue:)),
-                let duration = journal.field(JournalRecord.Field.duration).flatMap(UInt64.init)
-            else { return nil }
-            let outcome = Outcome(
-                result, exitStatus: journal.field(JournalRecord.Field.exitStatus).flatMap(Int32.init),
-                signal: journal.field(JournalRecord.Field.signal).flatMap(Int32.init),
-                reason: journal.field(JournalRecord.Field.reason))
-            return state.ended(outcome, at: state.started + TimeSpan(microseconds: duration), recorded: true)
-        } catch { return nil }
     }
 
     func complain(_ error: SystemError) {

@@ -9,8 +9,8 @@ import Systemd
 /// after that the backup's next run or the next start of the daemon takes over.
 final class OwedRecords {
     private let loop: EventLoop
-    private let isSettled: (BackupName) -> Bool
-    private let settle: (BackupName) -> Bool
+    private let unrecorded: (BackupName) -> Set<RunIdentifier>
+    private let settle: (BackupName, Set<RunIdentifier>) -> Void
     private var owed: Set<BackupName> = []
     private var timer: EventSource?
     private var sync: JournalSync?
@@ -25,12 +25,15 @@ final class OwedRecords {
     private var attempts = 0
 
     /// - Parameters:
-    ///   - isSettled: whether somebody else has seen the records meanwhile, by the files.
-    ///   - settle: looks for the record of the backup's last run after journald has dealt with all that was sent to
-    ///     it, sends it again where it is missing, and says whether the journal has it.
-    init(_ loop: EventLoop, isSettled: @escaping (BackupName) -> Bool, settle: @escaping (BackupName) -> Bool) {
+    ///   - unrecorded: the ended runs of a backup whose records nobody has seen, by the files.
+    ///   - settle: looks for the records of a backup's runs, and sends again what is missing of the runs named: journald has
+    ///     dealt with all that was sent since they ended.
+    init(
+        _ loop: EventLoop, unrecorded: @escaping (BackupName) -> Set<RunIdentifier>,
+        settle: @escaping (BackupName, Set<RunIdentifier>) -> Void
+    ) {
         self.loop = loop
-        self.isSettled = isSettled
+        self.unrecorded = unrecorded
         self.settle = settle
     }
 
@@ -42,13 +45,6 @@ final class OwedRecords {
         if sync == nil { wait() }
     }
 
-    /// It has been seen.
-    func isPaid(_ backup: BackupName) {
-        guard owed.remove(backup) != nil, owed.isEmpty else { return }
-        timer = nil
-        sync = nil
-    }
-
     private func wait() {
         timer = try? loop.after(delay) { [unowned self] in attempt() }
         delay = min(delay * 2, Self.longestDelay)
@@ -57,16 +53,29 @@ final class OwedRecords {
     private func attempt() {
         timer = nil
         // Usually `ExecStopPost=` has seen to it.
-        owed = owed.filter { !isSettled($0) }
-        guard !owed.isEmpty else { return }
+        let debts = findDebts()
+        guard !debts.isEmpty else { return }
         attempts += 1
         do throws(SystemError) {
             sync = try JournalSync(loop, timeout: Self.syncPatience) { [unowned self] isSynced in
                 sync = nil
-                if isSynced { for backup in owed where settle(backup) { owed.remove(backup) } }
+                // A run that has ended since then is not among these: its record may be on its way.
+                if isSynced { for (backup, runs) in debts { settle(backup, runs) } }
+                _ = findDebts()
                 goOn()
             }
         } catch { goOn() }
+    }
+
+    /// The runs that are owed still; backups without any are owed no longer.
+    private func findDebts() -> [BackupName: Set<RunIdentifier>] {
+        var debts: [BackupName: Set<RunIdentifier>] = [:]
+        for backup in owed {
+            let runs = unrecorded(backup)
+            if !runs.isEmpty { debts[backup] = runs }
+        }
+        owed = Set(debts.keys)
+        return debts
     }
 
     private func goOn() {

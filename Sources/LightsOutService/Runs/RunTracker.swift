@@ -150,13 +150,21 @@ public final class RunTracker {
     func forget(_ backup: BackupName) { lastTold[backup] = nil }
 
     private var lastTold: [BackupName: RunIdentifier] = [:]
-    private func isSettled(_ backup: BackupName) -> Bool {
-        (store.peek(backup)?.isSettled ?? true) && store.owed(of: backup).isEmpty
+
+    private lazy var owed = OwedRecords(loop, unrecorded: { [unowned self] backup in unrecordedRuns(of: backup) }) {
+        [unowned self] backup, runs in settle(backup, .afterSync(of: runs))
     }
 
-    private lazy var owed = OwedRecords(loop, isSettled: { [unowned self] backup in isSettled(backup) }) { [unowned self] backup in
-        settle(backup, .afterSync)
-        return isSettled(backup)
+    /// The ended runs of `backup` whose records nobody has seen. A run that is under way has taken care of the one before.
+    private func unrecordedRuns(of backup: BackupName) -> Set<RunIdentifier> {
+        var runs = Set(store.owed(of: backup).map(\.run))
+        let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
+        let isUnderWay = look.isHeld && look.state?.isRunning == true
+        if !isUnderWay, let state = PreviousRun(backup, store: store, noted: look.state, log: log).read(),
+            case .ended(_, _, recorded: false) = state.phase {
+            runs.insert(state.run)
+        }
+        return runs
     }
 
     /// Tells the end of a run once. A run so short that it was not seen to begin is told too.
@@ -198,7 +206,7 @@ public final class RunTracker {
             }
             guard let state = previous.settle(confirmation: confirmation) else { return }
             exclusion.note(state)
-            if state.isSettled { owed.isPaid(backup) } else { owed.owe(backup) }
+            if !state.isSettled { owed.owe(backup) }
         } catch {
             // Somebody runs it, or settles it: that one's events follow.
         }

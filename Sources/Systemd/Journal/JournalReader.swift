@@ -95,8 +95,4 @@ public final class JournalReader {
         return found > 0 ? from : nil
     }
 
-    /// Waits for the journal to change, at most `timeout` microseconds (sd_journal_wait(3)).
-    public func wait(timeout: UInt64) throws(SystemError) {
-        try check(sd_journal_wait(raw, timeout), "wait for the journal")
-    }
 }
