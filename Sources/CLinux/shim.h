@@ -95,24 +95,6 @@ static inline int lo_datagram_inbox(const char *path, mode_t mode) {
     return fd;
 }
 
-/* Sends one datagram to the socket at `path` without waiting. Returns -1 and sets errno where it fails. */
-static inline int lo_send_datagram(const char *path, const void *bytes, size_t count) {
-    struct sockaddr_un address;
-    socklen_t length = lo_unix_address(&address, path);
-    if (length == 0) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    ssize_t sent = sendto(fd, bytes, count, MSG_NOSIGNAL, (struct sockaddr *) &address, length);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return sent < 0 ? -1 : 0;
-}
-
 /* A socket of `type` that is connected to the one at `path`; it never waits. Returns -1 and sets errno where it fails. */
 static inline int lo_connect(const char *path, int type) {
     struct sockaddr_un address;
@@ -131,6 +113,18 @@ static inline int lo_connect(const char *path, int type) {
         return -1;
     }
     return fd;
+}
+
+/* Sends one datagram to the socket at `path` without waiting. Returns -1 and sets errno where it fails. */
+static inline int lo_send_datagram(const char *path, const void *bytes, size_t count) {
+    int fd = lo_connect(path, SOCK_DGRAM);
+    if (fd < 0)
+        return -1;
+    ssize_t sent = send(fd, bytes, count, MSG_NOSIGNAL);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return sent < 0 ? -1 : 0;
 }
 
 /* Has malloc(3) take blocks of `size` and more from the kernel and give them back when they are freed. By itself glibc

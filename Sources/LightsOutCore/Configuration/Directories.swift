@@ -46,6 +46,9 @@ public struct Directories: Hashable, Sendable {
         ("LIGHTSOUT_CONFIG_DIR", \.configuration), ("LIGHTSOUT_STATE_DIR", \.state), ("LIGHTSOUT_RUNTIME_DIR", \.runtime),
     ]
 
+    /// Whether the configuration is the machine's own, and not one in directories for a trial.
+    public var areInstalled: Bool { configuration == Directories().configuration }
+
     /// The main configuration file.
     public var configurationFile: String { configuration + "/lightsout.yaml" }
     /// The folder of further configuration files.

@@ -70,7 +70,7 @@ extension JournaldSettings {
     /// A size as journald.conf(5) has it: bytes, with one of the suffixes K, M, G, T, P, E to the base of 1024.
     /// - Returns: nil for what is no size.
     static func bytes(_ text: String) -> UInt64? {
-        let digits = text.utf8.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let digits = text.utf8.prefix { $0.isDigit }
         guard let number = UInt64(String(Substring(digits))) else { return nil }
         let suffix = text.utf8.dropFirst(digits.count).filter { $0 != UInt8(ascii: " ") }
         let power: Int

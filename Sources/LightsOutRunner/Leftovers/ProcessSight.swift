@@ -18,9 +18,9 @@ public nonisolated struct ProcessSight: Hashable, Sendable {
     /// - Parameter root: where /proc is.
     public init?(_ pid: Int32, root: String = "/proc") {
         let folder = "\(root)/\(pid)"
-        guard let stat = Self.stat("\(folder)/stat") else { return nil }
+        guard let stat = ProcessStat(at: "\(folder)/stat") else { return nil }
         self.pid = pid
-        name = Self.line("\(folder)/comm") ?? "?"
+        name = Descriptor.firstLine(of: "\(folder)/comm") ?? "?"
         start = stat.start
         isStuck = false
         let threads = DirectoryEntries.names(in: "\(folder)/task").prefix(Self.threadLimit)
@@ -28,7 +28,7 @@ public nonisolated struct ProcessSight: Hashable, Sendable {
         if isAlive, stat.state == "D" { markStuck(folder) }
         // The first thread may have ended before the others.
         for thread in threads where !isStuck {
-            guard let state = Self.stat("\(folder)/task/\(thread)/stat")?.state else { continue }
+            guard let state = ProcessStat(at: "\(folder)/task/\(thread)/stat")?.state else { continue }
             if state != "Z" && state != "X" { isAlive = true }
             if state == "D" { markStuck("\(folder)/task/\(thread)") }
         }
@@ -40,27 +40,12 @@ public nonisolated struct ProcessSight: Hashable, Sendable {
 
     private mutating func markStuck(_ folder: String) {
         isStuck = true
-        let function = Self.line("\(folder)/wchan").flatMap { $0.isEmpty || $0 == "0" ? nil : $0 }
-        let call = Self.line("\(folder)/syscall")?.split(separator: " ").first.flatMap { Int($0) }
+        let function = Descriptor.firstLine(of: "\(folder)/wchan").flatMap { $0.isEmpty || $0 == "0" ? nil : $0 }
+        let call = Descriptor.firstLine(of: "\(folder)/syscall")?.split(separator: " ").first.flatMap { Int($0) }
         waitsFor = [
             function.map { "in \(String($0.prefix(64)).plainOrQuoted)" }, call.map { "system call \($0)" },
         ].compactMap { $0 }.joined(separator: ", ")
         if waitsFor?.isEmpty == true { waitsFor = nil }
-    }
-
-    private static func line(_ path: String) -> String? {
-        guard let file = try? Descriptor.open(path, O_RDONLY), let bytes = try? file.readAll(limit: 4096) else { return nil }
-        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-    }
-
-    private static func stat(_ path: String) -> (state: Character, start: UInt64)? {
-        guard let file = try? Descriptor.open(path, O_RDONLY), let bytes = try? file.readAll(limit: 4096),
-            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
-        let fields = String(decoding: bytes[bytes.index(after: end)...], as: UTF8.self).split(separator: " ")
-        // state is field 3 of the line, starttime field 22.
-        guard fields.count > 19, let state = fields[0].first, let start = UInt64(fields[19]) else { return nil }
-        return (state, start)
     }
 }
 

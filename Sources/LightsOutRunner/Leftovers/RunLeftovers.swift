@@ -38,8 +38,7 @@ final class RunLeftovers {
     /// - Parameter isStopping: whether the run is being ended already.
     /// - Returns: whether ``notes`` have changed.
     func look(isStopping: Bool) -> Bool {
-        if let end = process.end, !process.isOver, !isStopping, !sawEnd {
-            sawEnd = true
+        if let end = process.end, !process.isOver, !isStopping, scriptEnd == nil {
             scriptEnd = end
             carryOut(policy.scriptEnded(now: Clock.monotonic))
         }
@@ -47,7 +46,6 @@ final class RunLeftovers {
         return hasNews
     }
 
-    private var sawEnd = false
     private var scriptEnd: ScriptEnd?
 
     /// The run is stopped: the signals come from there.

@@ -1,4 +1,3 @@
-import Glibc
 import Systemd
 
 /// One power supply as the kernel describes it, reduced to what tells mains power from battery power
@@ -77,12 +76,8 @@ nonisolated extension PowerSupply {
         return roles
     }
 
-    /// The first line of an attribute; nil where there is none, or the device goes away (ENODEV).
-    private static func attribute(_ name: String, at path: String) -> String? {
-        guard let file = try? Descriptor.open("\(path)/\(name)", O_RDONLY), let bytes = try? file.readAll(limit: 128)
-        else { return nil }
-        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-    }
+    /// nil where there is no such attribute, or the device goes away (ENODEV).
+    private static func attribute(_ name: String, at path: String) -> String? { Descriptor.firstLine(of: "\(path)/\(name)") }
 }
 
 nonisolated extension PowerSupply.Kind {

@@ -38,8 +38,8 @@ public final class BackupRun {
     private var process: ScriptProcess?
     /// What the script leaves behind when it ends.
     private var leftovers: RunLeftovers?
-    /// The script's end and when it was seen, by a clock that nobody sets.
-    private var scriptEnd: (end: ScriptEnd, at: UInt64)?
+    /// When the script's end was seen, by a clock that nobody sets.
+    private var scriptEndedAt: UInt64?
     private var stopBegan: UInt64?
     private var sleepWatch: RunSleepWatch?
     private var slept = false
@@ -299,7 +299,7 @@ public final class BackupRun {
         self.leftovers = leftovers
         var known = state
         while !process.isOver {
-            if scriptEnd == nil, let end = process.end { scriptEnd = (end, Clock.monotonic) }
+            if scriptEndedAt == nil, process.end != nil { scriptEndedAt = Clock.monotonic }
             if leftovers.look(isStopping: stop != nil) || slept {
                 slept = false
                 known.notes = leftovers.notes
@@ -338,8 +338,8 @@ public final class BackupRun {
 
     /// Whether the script ended by itself. systemd sends SIGTERM to the script too, and its end may be seen before our signal.
     private var hadEndedBeforeStop: Bool {
-        guard let scriptEnd, let stopBegan else { return false }
-        return scriptEnd.at + 1_000_000 <= stopBegan
+        guard let scriptEndedAt, let stopBegan else { return false }
+        return scriptEndedAt + 1_000_000 <= stopBegan
     }
 
     /// Makes the outcome durable, records it, lets the machine sleep again.

@@ -70,8 +70,7 @@ final class OutputRelay {
     private func send(until end: UInt64) {
         flush()
         while !waiting.isEmpty && Clock.monotonic < end {
-            var room = pollfd(fd: streams[0], events: Int16(POLLOUT), revents: 0)
-            poll(&room, 1, Int32((end - Clock.monotonic) / 1000 + 1))
+            Readiness.wait(for: POLLOUT, of: streams[0], until: end)
             flush()
         }
     }

@@ -9,8 +9,9 @@ nonisolated enum ProcessTree {
     static func descendants(of root: pid_t) -> [pid_t] {
         var children: [pid_t: [pid_t]] = [:]
         for name in DirectoryEntries.names(in: "/proc") {
-            guard let pid = pid_t(name), let parent = parent(of: pid) else { continue }
-            children[parent, default: []].append(pid)
+            guard let pid = pid_t(name), let stat = ProcessStat(of: pid) else { continue }
+            // A zombie has ended; it is only waited for.
+            if stat.state != "Z" { children[stat.parent, default: []].append(pid) }
         }
         var found: [pid_t] = []
         var waiting = [root]
@@ -31,16 +32,5 @@ nonisolated enum ProcessTree {
             else { return false }
             return bytes.split(separator: 0).contains { $0.elementsEqual(wanted) }
         }
-    }
-
-    /// The fourth field of /proc/PID/stat; the second, the command's name, is in parentheses and may hold any.
-    private static func parent(of pid: pid_t) -> pid_t? {
-        guard let file = try? Descriptor.open("/proc/\(pid)/stat", O_RDONLY), let bytes = try? file.readAll(limit: 4096),
-            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else { return nil }
-        let fields = bytes[bytes.index(after: end)...].split(separator: UInt8(ascii: " "))
-        // A zombie has ended; it is only waited for.
-        guard fields.count > 1, !fields[0].elementsEqual("Z".utf8) else { return nil }
-        return pid_t(String(decoding: fields[1], as: UTF8.self))
     }
 }

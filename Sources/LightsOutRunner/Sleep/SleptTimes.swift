@@ -4,7 +4,7 @@ public import LightsOutCore
 ///
 /// CLOCK_BOOTTIME counts sleep and CLOCK_MONOTONIC does not, so their difference grows by each sleep, whoever caused it.
 /// logind's signals tell of those that the clocks do not show.
-public nonisolated struct SleptTimes: Hashable, Sendable {
+public nonisolated struct SleptTimes: Sendable {
     /// One reading of three clocks, in microseconds.
     public struct Clocks: Hashable, Sendable {
         public var realtime: Int64
@@ -56,12 +56,6 @@ public nonisolated struct SleptTimes: Hashable, Sendable {
     private static let limit = 16
 
     public init(_ clocks: Clocks) { asleep = clocks.asleep }
-
-    public static func == (left: SleptTimes, right: SleptTimes) -> Bool {
-        left.spans == right.spans && left.count == right.count && left.asleep == right.asleep
-    }
-
-    public func hash(into hasher: inout Hasher) { hasher.combine(spans) }
 
     /// logind announces a sleep.
     public mutating func begins(_ clocks: Clocks, isPermitted: Bool) {

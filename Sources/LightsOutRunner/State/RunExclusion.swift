@@ -22,6 +22,12 @@ public nonisolated struct RunExclusion: ~Copyable {
         /// Whether the file is there and could not be opened, and nothing is known.
         public var hasFailed = false
 
+        /// The run that is under way; nil where none is.
+        public var underWay: RunState? {
+            guard isHeld, let state, case .running = state.phase else { return nil }
+            return state
+        }
+
         /// Of a backup that has no lock file: it has not run since the boot.
         public static let noFile = Look(isHeld: false)
     }

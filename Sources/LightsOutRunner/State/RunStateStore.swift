@@ -77,14 +77,16 @@ public nonisolated struct RunStateStore: Sendable {
     public func owe(_ state: RunState, of backup: BackupName) throws(SystemError) {
         guard owed(of: backup).count < Self.owedLimit else { return }
         let directory = try AtomicFile.openDirectory(owedDirectory, mode: 0o755)
-        try AtomicFile.write(state.text, to: "\(backup).\(state.run).run", below: directory, mode: 0o644, durable: true)
+        try AtomicFile.write(state.text, to: owedName(state, of: backup), below: directory, mode: 0o644, durable: true)
     }
+
+    private func owedName(_ state: RunState, of backup: BackupName) -> String { "\(backup).\(state.run)\(Self.suffix)" }
 
     /// The ended runs of `backup` whose records are owed, oldest first.
     public func owed(of backup: BackupName) -> [RunState] {
         DirectoryEntries.stems(in: owedDirectory, endingIn: Self.suffix).filter { $0.utf8.starts(with: "\(backup).".utf8) }
             .compactMap { stem in
-                guard let text = try? AtomicFile.read("\(owedDirectory)/\(stem).run", limit: StateLines.maximumLength) else { return nil }
+                guard let text = try? AtomicFile.read("\(owedDirectory)/\(stem)\(Self.suffix)", limit: StateLines.maximumLength) else { return nil }
                 return try? RunState(text: text)
             }
             .sorted { $0.started < $1.started }
@@ -97,7 +99,7 @@ public nonisolated struct RunStateStore: Sendable {
     }
 
     /// The journal has the record of `state`.
-    public func pay(_ state: RunState, of backup: BackupName) { unlink("\(owedDirectory)/\(backup).\(state.run).run") }
+    public func pay(_ state: RunState, of backup: BackupName) { unlink("\(owedDirectory)/\(owedName(state, of: backup))") }
 
     private static let owedLimit = 100
     private var owedDirectory: String { "\(directory)/owed" }

@@ -39,12 +39,9 @@ public struct ConfigurationCheck {
         let catalogue = BackupCatalogue(reading.sound, directories: directories)
         var findings = Findings(problems: reading.problems + catalogue.warnings)
         check(catalogue.backups, of: reading, &findings)
-        if isSystem { findings.problems += JournalCheck.problems() }
+        if directories.areInstalled { findings.problems += JournalCheck.problems() }
         return findings
     }
-
-    /// Whether the configuration is the machine's own, and not one in directories for a trial.
-    private var isSystem: Bool { directories.configuration == Directories().configuration }
 
     /// Checks each file as if it were the configuration, and the scripts that it names.
     public func files(_ paths: [String]) -> Findings {
@@ -83,7 +80,7 @@ public struct ConfigurationCheck {
     }
 
     /// Whose rights a script has where the configuration does not say: root's, but for a trial in directories of one's own.
-    private var runner: uid_t { isSystem ? 0 : geteuid() }
+    private var runner: uid_t { directories.areInstalled ? 0 : geteuid() }
 
     /// Whether any clock of the machine can wake it (/sys/class/rtc of the kernel's documentation).
     private static var hasAlarm: Bool {

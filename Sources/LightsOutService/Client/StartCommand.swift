@@ -78,9 +78,8 @@ public final class StartCommand {
             // systemd would join a start that is under way, and we would wait for somebody else's run.
             // After a restart that the runner refused, the unit is "deactivating" until the run ends.
             let look = RunExclusion.look(at: name, runtimeDirectory: surroundings.directories.runtime)
-            let isUnderWay = look.isHeld && look.state?.isRunning == true
             let isStarting = try client.state(of: name.unit) == "activating"
-            if isUnderWay || isStarting {
+            if look.underWay != nil || isStarting {
                 throw BusError(name: BusError.alreadyRunning, message: "\(name) is running already. See: lightsout status \(name)")
             }
             try client.bus.call(.systemd1, "StartUnit", timeout: 180_000_000, interactive: ServiceClient.mayAsk) {

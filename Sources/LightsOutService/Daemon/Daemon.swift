@@ -233,17 +233,18 @@ public final class Daemon {
     private func becomeReady() {
         guard !isReady else { return }
         isReady = true
-        checkJournal()
         ServiceManager.ready(status: statusLine)
+        checkJournal()
     }
 
     /// Says once where the journal does not keep what is recorded.
     private func checkJournal() {
-        guard directories.configuration == Directories().configuration else { return }
-        for problem in JournalCheck.problems() {
-            journalProblem = "the journal does not keep all results, see: lightsout check"
-            log.write(.notice(problem.summary, priority: .warning))
-        }
+        guard directories.areInstalled else { return }
+        let problems = JournalCheck.problems()
+        guard !problems.isEmpty else { return }
+        for problem in problems { log.write(.notice(problem.summary, priority: .warning)) }
+        journalProblem = "the journal does not keep all results, see: lightsout check"
+        ServiceManager.status(statusLine)
     }
 
     func nameWasAnswered(_ answer: Result<Void, BusError>) {

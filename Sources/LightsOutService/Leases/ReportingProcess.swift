@@ -38,7 +38,7 @@ nonisolated struct ReportingProcess: ~Copyable {
     /// - Parameter uid: whose process it must be; root may name any.
     init(_ descriptor: consuming Descriptor, of uid: UInt32) throws(Refusal) {
         guard let pid = Self.pid(behind: descriptor) else { throw .notAPidfd }
-        guard pid > 0, let owner = Self.owner(of: pid), let start = Self.start(of: pid) else { throw .gone }
+        guard pid > 0, let owner = Self.owner(of: pid), let start = ProcessStat(of: pid)?.start else { throw .gone }
         // It lived after its owner was read: so the number was its own then.
         guard Self.isAlive(descriptor) else { throw .gone }
         guard uid == 0 || owner == uid else { throw .anothers(pid: pid, uid: owner) }
@@ -59,7 +59,7 @@ nonisolated struct ReportingProcess: ~Copyable {
             guard number >= 0 else { return nil }
             descriptor = Descriptor(owning: number)
         }
-        guard Self.pid(behind: descriptor) == pid, Self.start(of: pid) == start, Self.isAlive(descriptor) else { return nil }
+        guard Self.pid(behind: descriptor) == pid, ProcessStat(of: pid)?.start == start, Self.isAlive(descriptor) else { return nil }
         self.descriptor = descriptor
         self.pid = pid
         self.start = start
@@ -76,13 +76,6 @@ nonisolated struct ReportingProcess: ~Copyable {
     /// The real user of a process: who started it.
     static func owner(of pid: Int32) -> UInt32? {
         text(of: "/proc/\(pid)/status").flatMap { field("Uid:", in: $0) }.flatMap { UInt32($0) }
-    }
-
-    /// The 22nd field of /proc/PID/stat; the second, the command's name, is in parentheses and may hold any.
-    private static func start(of pid: Int32) -> UInt64? {
-        guard let text = text(of: "/proc/\(pid)/stat"), let end = text.lastIndex(of: ")") else { return nil }
-        let fields = text[text.index(after: end)...].split(separator: " ")
-        return fields.count > 19 ? UInt64(fields[19]) : nil
     }
 
     /// A pidfd can be read from when its process has ended.

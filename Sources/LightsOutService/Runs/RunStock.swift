@@ -13,10 +13,7 @@ struct RunStock {
         var state: RunState?
 
         /// The run that is under way; nil where none is.
-        var underWay: RunState? {
-            guard look.isHeld, let state = look.state, state.isRunning else { return nil }
-            return state
-        }
+        var underWay: RunState? { look.underWay }
     }
 
     private(set) var entries: [BackupName: Entry] = [:]

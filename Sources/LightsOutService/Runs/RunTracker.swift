@@ -159,8 +159,7 @@ public final class RunTracker {
     private func unrecordedRuns(of backup: BackupName) -> Set<RunIdentifier> {
         var runs = Set(store.owed(of: backup).map(\.run))
         let look = RunExclusion.look(at: backup, runtimeDirectory: runtimeDirectory)
-        let isUnderWay = look.isHeld && look.state?.isRunning == true
-        if !isUnderWay, let state = PreviousRun(backup, store: store, noted: look.state, log: log).read(),
+        if look.underWay == nil, let state = PreviousRun(backup, store: store, noted: look.state, log: log).read(),
             case .ended(_, _, recorded: false) = state.phase {
             runs.insert(state.run)
         }

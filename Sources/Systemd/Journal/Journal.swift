@@ -28,9 +28,7 @@ public nonisolated enum Journal {
             } catch {
                 switch error.code {
                 case EMSGSIZE, ENOBUFS: return try sendLarge(fields)
-                case EAGAIN where Clock.monotonic < end:
-                    var room = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-                    poll(&room, 1, Int32((end - min(end, Clock.monotonic)) / 1000 + 1))
+                case EAGAIN where Clock.monotonic < end: Readiness.wait(for: POLLOUT, of: number, until: end)
                 default: throw error
                 }
             }

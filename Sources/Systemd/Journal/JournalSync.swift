@@ -37,8 +37,7 @@ public final class JournalSync {
         let end = Clock.monotonic + timeout
         var reply: [UInt8] = []
         while Clock.monotonic < end {
-            var ready = pollfd(fd: connection.number, events: Int16(POLLIN), revents: 0)
-            guard poll(&ready, 1, Int32((end - min(end, Clock.monotonic)) / 1000 + 1)) > 0 else { continue }
+            guard Readiness.wait(for: POLLIN, of: connection.number, until: end) else { continue }
             if let answer = take(from: connection, into: &reply) { return answer }
         }
         return false

@@ -55,6 +55,12 @@ public nonisolated struct Descriptor: ~Copyable, Sendable {
         return bytes
     }
 
+    /// The first line of the file at `path`, such as an attribute in /sys or /proc; nil where it cannot be read.
+    public static func firstLine(of path: String) -> String? {
+        guard let file = try? open(path, O_RDONLY), let bytes = try? file.readAll(limit: 4096) else { return nil }
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
     /// Reads a regular file of at most `limit` bytes in one call, and says nothing of a longer one but that it is longer.
     /// - Returns: nil where there are more than `limit` bytes.
     ///
