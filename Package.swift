@@ -52,13 +52,14 @@ let package = Package(
             name: "lightsoutd",
             dependencies: ["LightsOutCore", "LightsOutService", "Systemd"],
             swiftSettings: mainThread),
-        .testTarget(name: "LightsOutCoreTests", dependencies: ["LightsOutCore"], swiftSettings: pure),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: pure),
+        .testTarget(name: "LightsOutCoreTests", dependencies: ["LightsOutCore", "TestSupport"], swiftSettings: pure),
         .testTarget(name: "SystemdTests", dependencies: ["Systemd"], swiftSettings: mainThread),
         .testTarget(
-            name: "LightsOutRunnerTests", dependencies: ["LightsOutRunner", "LightsOutCore"],
+            name: "LightsOutRunnerTests", dependencies: ["LightsOutRunner", "LightsOutCore", "TestSupport"],
             swiftSettings: mainThread),
         .testTarget(
-            name: "LightsOutServiceTests", dependencies: ["LightsOutService", "LightsOutCore"],
+            name: "LightsOutServiceTests", dependencies: ["LightsOutService", "LightsOutCore", "TestSupport"],
             swiftSettings: mainThread),
         .testTarget(
             name: "CommandTests",

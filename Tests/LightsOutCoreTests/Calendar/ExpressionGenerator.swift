@@ -1,3 +1,4 @@
+import TestSupport
 @testable import LightsOutCore
 
 /// Writes calendar expressions: mostly right ones, of every form of the grammar.

@@ -1,4 +1,5 @@
 import LightsOutCore
+import TestSupport
 import Testing
 
 /// Files that nobody writes who means well, and that must cost no more than an error or a reading.

@@ -1,5 +1,6 @@
 import Foundation
 import LightsOutCore
+import TestSupport
 import Testing
 
 @Suite("Time spans as text")

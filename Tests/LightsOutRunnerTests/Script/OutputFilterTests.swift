@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import LightsOutRunner
@@ -172,18 +173,5 @@ struct `Any output` {
         got += filter.end()
         guard count > 5 else { return #expect(got == printed) }
         #expect(got == printed.prefix(3) + ["lightsout: \(count - 5) line\(count == 6 ? "" : "s") of output left out"] + printed.suffix(2))
-    }
-}
-
-/// Numbers that are the same on each run (SplitMix64).
-nonisolated private struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -1,4 +1,5 @@
 import LightsOutCore
+import TestSupport
 import Testing
 
 @testable import LightsOutService
@@ -37,7 +38,7 @@ struct ScheduleMemoryTextTests {
     }
 
     @Test func `whatever is written is read as it was`() throws {
-        var generator = Seeded(seed: 26)
+        var generator = SeededGenerator(seed: 26)
         for _ in 0..<2000 {
             let written = memory(&generator)
             #expect(try ScheduleMemory(text: written.text) == written)
@@ -53,7 +54,7 @@ struct ScheduleMemoryTextTests {
     }
 
     @Test func `every file that is cut off is damaged, or one that was written`() throws {
-        var generator = Seeded(seed: 26)
+        var generator = SeededGenerator(seed: 26)
         for _ in 0..<50 {
             let whole = memory(&generator).text
             for length in 0..<whole.utf8.count {
@@ -65,7 +66,7 @@ struct ScheduleMemoryTextTests {
     }
 
     @Test func `bytes that have changed are damage or another memory, never a crash`() throws {
-        var generator = Seeded(seed: 26)
+        var generator = SeededGenerator(seed: 26)
         for _ in 0..<3000 {
             var bytes = Array(memory(&generator).text.utf8)
             for _ in 0..<Int.random(in: 1...4, using: &generator) {

@@ -1,4 +1,5 @@
 import LightsOutCore
+import TestSupport
 import Testing
 
 @testable import LightsOutService
@@ -35,7 +36,7 @@ struct `Whatever happens` {
 /// A machine with a handful of backups on which everything happens that can.
 private struct Life {
     var world: World
-    var generator: Seeded
+    var generator: SeededGenerator
     let clockGoesBack: Bool
     var crashes = 0
     /// The starts that became a run.
@@ -47,7 +48,7 @@ private struct Life {
     var latest = at(0)
 
     init(seed: UInt64, clockGoesBack: Bool) {
-        generator = Seeded(seed: seed)
+        generator = SeededGenerator(seed: seed)
         self.clockGoesBack = clockGoesBack
         // So far apart that no pause or outage of a life reaches the limit of counting.
         let minutes: [UInt64] = [360, 420, 720, 1440, 540]

@@ -1,12 +1,12 @@
 import Glibc
 
 /// SplitMix64: the same numbers for the same seed, so that a generated test that fails fails again.
-struct SeededGenerator: RandomNumberGenerator {
+public struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    public init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -15,5 +15,5 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 
     /// The seed of this run: `LIGHTSOUT_TEST_SEED`, or always the same one, so that no test fails by chance.
-    static let seed: UInt64 = getenv("LIGHTSOUT_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_123
+    public static let seed: UInt64 = getenv("LIGHTSOUT_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_123
 }
