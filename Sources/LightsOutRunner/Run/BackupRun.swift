@@ -7,7 +7,7 @@ public import Systemd
 /// For exactly as long as the script or anything that it started lives, a logind inhibitor lock blocks standby.
 public final class BackupRun {
     /// Why the run is being ended before its script has.
-    private enum Stop {
+    enum Stop {
         /// `byManager`: systemd has signalled the whole unit itself.
         case asked(String, byManager: Bool)
         case timeout
@@ -19,37 +19,37 @@ public final class BackupRun {
         var isUnknown = false
     }
 
-    private let name: BackupName
+    let name: BackupName
     /// What holds for the backup; the defaults until the configuration has been read.
-    private var backup: BackupConfiguration
-    private let directories: Directories
-    private let configuration: () -> ConfigurationReading
-    private let run: RunIdentifier
+    var backup: BackupConfiguration
+    let directories: Directories
+    let configuration: () -> ConfigurationReading
+    let run: RunIdentifier
     private let trigger: Trigger
     private let store: RunStateStore
-    private let log: RunLog
-    private let isUnit: Bool
+    let log: RunLog
+    let isUnit: Bool
 
-    private let loop: EventLoop
-    private var sources: [EventSource] = []
-    private var started = Timestamp(microseconds: 0)
+    let loop: EventLoop
+    var sources: [EventSource] = []
+    var started = Timestamp(microseconds: 0)
     private var startedSinceBoot: UInt64 = 0
-    private var stop: Stop?
-    private var process: ScriptProcess?
+    var stop: Stop?
+    var process: ScriptProcess?
     /// What the script leaves behind when it ends.
-    private var leftovers: RunLeftovers?
+    var leftovers: RunLeftovers?
     /// When the script's end was seen, by a clock that nobody sets.
     private var scriptEndedAt: UInt64?
-    private var stopBegan: UInt64?
-    private var sleepWatch: RunSleepWatch?
-    private var slept = false
+    var stopBegan: UInt64?
+    var sleepWatch: RunSleepWatch?
+    var slept = false
     private var lock: StandbyLock?
-    private var power: RunPower?
+    var power: RunPower?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
     private var blemish: String?
-    private var restartGuard: RestartGuard?
+    var restartGuard: RestartGuard?
     /// What the script reports, and tells those who watch.
-    private var reports: RunReports?
+    var reports: RunReports?
 
     /// - Parameter configuration: what to go by instead of the configuration's files as they are.
     public init(
@@ -148,7 +148,7 @@ public final class BackupRun {
         return finish(outcome, state)
     }
 
-    private func runningState(_ last: RunState?) -> RunState {
+    func runningState(_ last: RunState?) -> RunState {
         RunState(
             run: run, trigger: trigger, started: started,
             phase: .running(boot: (try? Identity.boot()) ?? "unknown", pid: getpid())
@@ -235,58 +235,7 @@ public final class BackupRun {
         }
     }
 
-    // MARK: Power
-
-    /// Why the run is not begun without AC power; nil where it may. The daemon asks before it starts a run; this is
-    /// for those that a person starts. A configuration that cannot be read is dealt with later.
-    private var powerObstacle: String? {
-        guard !PowerSupplies.isOnAC() else { return nil }
-        let settings: BackupSettings
-        switch configuration().lookUp(name) {
-        case .named(let backup): settings = backup.settings
-        case .unnamed(let defaults): settings = defaults
-        case .refused: return nil
-        }
-        var policy = PowerPolicy(rules: [name: PowerPolicy.Rule(settings)], isOnAC: false)
-        switch policy.verdict(for: name) {
-        case .start: return nil
-        case .wait(let why): return "\(why), and \"battery\" is \"wait\""
-        case .refuse(let why): return why
-        }
-    }
-
-    /// Sees to what the run does when AC power goes away and comes back, where that is anything.
-    private func followPower(_ lock: StandbyLock) {
-        let rule = PowerPolicy.Rule(backup.settings)
-        guard rule.battery == .abort || rule.battery == .run && !rule.lockOnBattery else { return }
-        do throws(SystemError) {
-            power = try RunPower(name, rule, loop: loop, lock: lock, log: log) { [unowned self] why in
-                beginStop(.asked(why, byManager: false))
-            }
-        } catch {
-            log.write(
-                .notice(
-                    "loss of AC power is not seen: \(error). The run goes on without regard to it", backup: name,
-                    run: run, priority: .warning))
-        }
-    }
-
-    /// Sees what the lock could not prevent.
-    private func watchSleep(_ lock: StandbyLock) {
-        sleepWatch = RunSleepWatch(lock, loop: loop) { [unowned self] text in
-            slept = true
-            log.write(.notice(text, backup: name, run: run, priority: .warning))
-        }
-    }
-
-    /// Opens the way for the script's reports. Without one the run is the same, and what it reports is not heard.
-    private func hearReports(of user: User) {
-        do throws(SystemError) {
-            reports = try RunReports(name, run, runtimeDirectory: directories.runtime, user: user, loop: loop)
-        } catch {
-            log.write(.notice("what its script reports cannot be heard: \(error)", backup: name, run: run, priority: .warning))
-        }
-    }
+    // MARK: The end
 
     /// Waits until the script and all that it started have ended.
     private func waitForEnd(_ state: RunState, note: (RunState) -> Void) throws(SystemError) -> Outcome {
@@ -343,7 +292,7 @@ public final class BackupRun {
     }
 
     /// Makes the outcome durable, records it, lets the machine sleep again.
-    private func finish(_ outcome: Outcome, _ state: RunState) -> (status: Int32, state: RunState?) {
+    func finish(_ outcome: Outcome, _ state: RunState) -> (status: Int32, state: RunState?) {
         let previous = PreviousRun(name, store: store, noted: nil, log: log)
         let duration = TimeSpan(microseconds: Clock.boottime - startedSinceBoot)
         var state = state
@@ -374,136 +323,9 @@ public final class BackupRun {
         return (RunResult.wrongConfig.exitStatus, state)
     }
 
-    // MARK: Ending it early
-
-    private func handleSignals() throws(SystemError) {
-        for (signal, cause) in [
-            (SIGTERM, Outcome.Reason.stopped), (SIGINT, "interrupted from the keyboard"),
-            (SIGHUP, "its terminal was closed"),
-        ] {
-            sources.append(
-                try loop.onSignal(signal) { [unowned self] received in
-                    let byManager = isUnit && received.sender == 1
-                    // systemd ends its units because somebody wants it to, or because the machine goes down.
-                    let goesDown = byManager && stop == nil && SystemState.isStopping
-                    beginStop(.asked(goesDown ? Outcome.Reason.machineWentDown : cause, byManager: byManager))
-                })
-        }
-        if isUnit { try refuseRestarts() }
-        // Whoever reads what we print may go; the run goes on.
-        Glibc.signal(SIGPIPE, SIG_IGN)
-    }
-
-    private func refuseRestarts() throws(SystemError) {
-        let restarts = RestartGuard(
-            unit: name.unit, loop: loop,
-            onRefusal: { [name, run, log] jobType in
-                log.write(
-                    .notice(
-                        "a \(jobType) of its unit is refused because the backup is running. The run goes on",
-                        backup: name, run: run, priority: .info))
-            },
-            onStop: { [unowned self] in
-                // systemd sends no second signal, so the runner signals the script itself.
-                let reason = SystemState.isStopping ? Outcome.Reason.machineWentDown : Outcome.Reason.stopped
-                beginStop(.asked(reason, byManager: false))
-            },
-            onProblem: { [name, run, log] problem in
-                log.write(
-                    .notice(
-                        "could not ask systemd about a restart of its unit: \(problem). The run goes on, and a restart may follow it",
-                        backup: name, run: run, priority: .warning))
-            })
-        restartGuard = restarts
-        sources.append(
-            try loop.onSignal(RestartGuard.signal) { received in
-                if received.sender == 1 { restarts.refuseRestart() }
-            })
-    }
-
-    private func beginStop(_ cause: Stop) {
-        guard stop == nil else { return }
-        stop = cause
-        stopBegan = Clock.monotonic
-        leftovers?.stopBegan()
-        guard let process else { return }
-        if case .asked(_, byManager: true) = cause {
-            // systemd has sent SIGTERM to everything in the unit; once is enough.
-            process.signal(SIGTERM, to: .outsideUnit)
-        } else {
-            process.signal(SIGTERM)
-            process.signal(SIGCONT)
-        }
-        ServiceManager.extendTimeout((backup.stopTimeout + .seconds(30)).microseconds)
-        ServiceManager.status("Stopping: \(stopReason ?? "")")
-        if let source = try? loop.after(backup.stopTimeout.microseconds, { [unowned self] in kill() }) {
-            sources.append(source)
-        } else {
-            process.killAll()
-            leftovers?.killed()
-        }
-    }
-
-    private func kill() {
-        log.write(
-            .notice(
-                "what still runs did not end within \(backup.stopTimeout.forPeople) of SIGTERM and is killed",
-                backup: name, run: run, priority: .warning))
-        process?.killAll()
-        leftovers?.killed()
-    }
-
-    private var stopReason: String? {
-        switch stop {
-        case .asked(let reason, _): reason
-        case .timeout: "it ran longer than its timeout of \(backup.timeout.forPeople)"
-        case nil: nil
-        }
-    }
-
-    private var stopOutcome: Outcome? {
-        guard let reason = stopReason else { return nil }
-        switch process?.end {
-        case .exited(let status): return Outcome(.aborted, exitStatus: status, reason: reason)
-        case .killed(let signal): return Outcome(.aborted, signal: signal, reason: reason)
-        case nil: return Outcome(.aborted, reason: reason)
-        }
-    }
-
-    // MARK: Another run is under way
-
-    private func notAlone(_ failure: RunExclusion.Failure) -> Int32 {
-        switch failure {
-        case .held(let holder):
-            var who = ""
-            if let holder, case .running(_, let pid) = holder.phase {
-                who = " (pid \(pid), since \(LocalTime.short(holder.started.microseconds)))"
-            }
-            return later("another run of it is under way\(who). This one is not run")
-        case .system(let error):
-            if error.code == EACCES || error.code == EPERM {
-                StandardError.say("\(error). Run it as root, or set LIGHTSOUT_RUNTIME_DIR for a trial")
-                return ExitStatus.notAllowed
-            }
-            return finish(Outcome(.failed, reason: "two runs of it cannot be kept apart: \(error)"), runningState(nil)).status
-        }
-    }
-
-    private func busy(with survivors: [pid_t], of state: RunState) -> Int32 {
-        later(
-            "processes of a run whose runner is gone still live (pid \(survivors.map { String($0) }.joined(separator: ", ")), since \(LocalTime.short(state.started.microseconds))). This one is not run; end them first"
-        )
-    }
-
-    private func later(_ reason: String) -> Int32 {
-        StandardError.say("\(name): \(reason)")
-        ServiceManager.status("Not run now: \(reason)")
-        return ExitStatus.tryLater
-    }
-
     // MARK: What people see
 
-    private func tellStatus() {
+    func tellStatus() {
         let since = LocalTime.short(started.microseconds)
         let standby =
             lock?.isHeld == true ? "standby blocked: \(backup.inhibit.forPeople)" : "standby is NOT blocked"
