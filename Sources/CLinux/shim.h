@@ -2,6 +2,7 @@
 #pragma once
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <malloc.h>
@@ -15,6 +16,9 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+
+/* The most descriptors that one message takes along. */
+#define LO_DESCRIPTORS_MAX 8
 
 /* Arms a timer of CLOCK_REALTIME, as far in the future as there is, that is cancelled whenever that clock is set
  * (timerfd_create(2)). Returns -1 and sets errno where it fails. */
@@ -125,6 +129,80 @@ static inline int lo_send_datagram(const char *path, const void *bytes, size_t c
     close(fd);
     errno = error;
     return sent < 0 ? -1 : 0;
+}
+
+/* Sends one message with descriptors along (unix(7), SCM_RIGHTS). Returns -1 and sets errno where it fails. */
+static inline ssize_t lo_send_descriptors(int fd, const void *bytes, size_t size, const int *descriptors, size_t count) {
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(LO_DESCRIPTORS_MAX * sizeof(int))];
+    } control;
+    if (count > LO_DESCRIPTORS_MAX) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
+    }
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* Receives one such message into `bytes`, and at most LO_DESCRIPTORS_MAX descriptors, closed on exec. Returns its length, 0 at
+ * the end; -1 and errno where it fails. A message that does not fit is EMSGSIZE, and its descriptors are closed. */
+static inline ssize_t lo_receive_descriptors(int fd, void *bytes, size_t size, int *descriptors, size_t *count) {
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(LO_DESCRIPTORS_MAX * sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = bytes, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    *count = 0;
+    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    if (got < 0)
+        return -1;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+            size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            for (size_t i = 0; i < more && *count < LO_DESCRIPTORS_MAX; i++)
+                memcpy(&descriptors[(*count)++], CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+        }
+    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        while (*count > 0)
+            close(descriptors[--*count]);
+        errno = EMSGSIZE;
+        return -1;
+    }
+    return got;
+}
+
+/* How long a call on the socket waits at most, each way (SO_RCVTIMEO of socket(7)). */
+static inline int lo_limit_waiting(int fd, int seconds) {
+    struct timeval limit = {.tv_sec = seconds};
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0)
+        return -1;
+    return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+/* The user at the other end of a connected unix(7) socket; -1 where that is not known. */
+static inline long lo_peer_user(int fd) {
+    struct {
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+    } peer; /* struct ucred */
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? -1 : (long)peer.uid;
 }
 
 /* Has malloc(3) take blocks of `size` and more from the kernel and give them back when they are freed. By itself glibc

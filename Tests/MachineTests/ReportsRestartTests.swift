@@ -85,19 +85,6 @@ extension WholeSystem {
             #expect(try reports.property("LastResult", of: "photos") == #"s "unknown""#)
         }
 
-        @Test func `a daemon that is stopped and started takes its reports up again, and says that the lock was gone`() throws {
-            let cursor = try machine.journalCursor()
-            try reports.reporting("photos") { () throws in
-                try machine.sh("systemctl stop lightsoutd; systemctl start lightsoutd")
-                try machine.eventually("the lock is there again") { try reports.lock(of: "photos") != nil }
-                try machine.sh("lightsout -f 0 --name photos")
-            }
-            #expect(
-                try machine.journal(Reports.lock, "LIGHTSOUT_BACKUP=photos", after: cursor).map { $0["LIGHTSOUT_LOCK"] }
-                    == ["taken", "lost", "taken", "released"])
-            #expect(try reports.results(of: "photos", after: cursor) == ["success"])
-        }
-
         @Test func `wherever the daemon is killed, a report has one end at most, and an answered end exactly one`() throws {
             for delay in [0, 2, 4, 6, 8, 12, 16, 24] {
                 let cursor = try machine.journalCursor()

@@ -41,7 +41,7 @@ public struct RecordTrust: Hashable, Sendable {
     }
 
     private static func isOurs(unit: String) -> Bool {
-        unit == "lightsoutd.service" || BackupName(unit: unit) != nil
+        unit == "lightsoutd.service" || unit == "lightsout-keeper.service" || BackupName(unit: unit) != nil
     }
 
     /// The kernel's name for a program whose file has been replaced since it was started (proc(5), `exe`).

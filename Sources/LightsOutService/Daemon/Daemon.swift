@@ -90,6 +90,7 @@ public final class Daemon {
         if bus == nil { becomeReady() }
         let status = try loop.run()
         writer.finish()
+        leases.handOver()
         ServiceManager.stopping(status: "Stopping; running backups go on")
         return status
     }

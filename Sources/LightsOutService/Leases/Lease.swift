@@ -74,6 +74,14 @@ final class Lease {
         LeaseStore.keep(process.descriptor.number, as: LeaseStore.name(.process, of: backup), log: log)
     }
 
+    /// Passes copies of all that keeps it up to the keeper.
+    func handOver(to keeper: borrowing DescriptorChannel) throws(SystemError) {
+        let lock = lock.number
+        try keeper.send(
+            .keep(backup, hasLock: lock != nil),
+            [exclusion.number, process.descriptor.number] + (lock.map { [$0] } ?? []))
+    }
+
     /// Tells those who watch how it ended and gives everything back.
     func close(_ ended: RunState?) {
         death = nil

@@ -29,6 +29,8 @@ final class LeaseLock {
     }
 
     var isHeld: Bool { lock != nil }
+    /// The descriptor, for a holder that outlives this process; nil where there is no lock.
+    var number: Int32? { lock?.number }
     /// Whether it is being asked for.
     var isRequested: Bool { request != nil }
 

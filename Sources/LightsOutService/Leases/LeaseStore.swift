@@ -38,21 +38,42 @@ nonisolated enum LeaseStore {
     final class Remains {
         private var numbers: [String: Int32] = [:]
 
-        init() throws(SystemError) {
-            for (name, number) in try ServiceManager.takeStored() {
+        /// - Parameter stored: what the service manager handed over.
+        init(_ stored: [(name: String, number: Int32)]) {
+            for (name, number) in stored {
                 if let before = numbers.updateValue(number, forKey: name) { close(before) }
             }
+        }
+
+        /// Adds what the keeper held and puts it into the store, unless it is there already.
+        func add(_ descriptor: consuming Descriptor, _ part: Part, of backup: BackupName, log: (JournalRecord) -> Void) {
+            guard find(part, of: backup) == nil else { return }
+            let name = LeaseStore.name(part, of: backup)
+            LeaseStore.keep(descriptor.number, as: name, log: log)
+            numbers[name] = descriptor.release()
+        }
+
+        /// The backups that something was left of.
+        var backups: Set<BackupName> {
+            Set(
+                numbers.keys.compactMap { name in
+                    let words = name.split(separator: ".", maxSplits: 1)
+                    guard words.count == 2, Part(rawValue: String(words[0])) == .exclusion else { return nil }
+                    return try? BackupName(String(words[1]))
+                })
         }
 
         var isEmpty: Bool { numbers.isEmpty }
 
         /// Takes a part of `backup`, with the name that it has in the store.
         func take(_ part: Part, of backup: BackupName) -> (name: String, number: Int32)? {
-            let wanted = "\(part.rawValue).\(backup)"
-            guard let name = numbers.keys.first(where: { $0 == wanted || $0.hasPrefix(wanted + ".") }),
-                let number = numbers.removeValue(forKey: name)
-            else { return nil }
+            guard let name = find(part, of: backup), let number = numbers.removeValue(forKey: name) else { return nil }
             return (name, number)
+        }
+
+        private func find(_ part: Part, of backup: BackupName) -> String? {
+            let wanted = "\(part.rawValue).\(backup)"
+            return numbers.keys.first { $0 == wanted || $0.hasPrefix(wanted + ".") }
         }
 
         /// Gives back what belongs to no open report: the daemon ended between two steps of its beginning or end.

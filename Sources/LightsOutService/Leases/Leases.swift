@@ -13,7 +13,7 @@ import Systemd
 /// The order of the steps makes a crash between any two of them harmless: a backup is only told to be reported when lock
 /// and process are in the store, and its end is durable before they leave it.
 final class Leases {
-    private unowned let daemon: Daemon
+    unowned let daemon: Daemon
     private let store: RunStateStore
     private var leases: [BackupName: Lease] = [:]
     private var bus: Bus?
@@ -26,7 +26,7 @@ final class Leases {
         store = RunStateStore(directory: daemon.directories.state)
     }
 
-    private var log: (JournalRecord) -> Void { { [unowned daemon] record in daemon.log.write(record) } }
+    var log: (JournalRecord) -> Void { { [unowned daemon] record in daemon.log.write(record) } }
 
     /// Whether `backup` is reported now.
     func isOpen(_ backup: BackupName) -> Bool {
@@ -34,6 +34,9 @@ final class Leases {
     }
 
     var count: Int { leases.count }
+
+    /// The reports that are under way.
+    var open: [Lease] { leases.values.filter { if case .open = $0.phase { true } else { false } } }
 
     // MARK: Reports
 
@@ -190,9 +193,10 @@ final class Leases {
     /// - Parameter stock: what there is; what becomes of it here is read again.
     func restore(_ stock: inout RunStock) {
         let remains: LeaseStore.Remains
-        do throws(SystemError) { remains = try LeaseStore.Remains() } catch {
+        do throws(SystemError) { remains = LeaseStore.Remains(try ServiceManager.takeStored()) } catch {
             return log(.notice("reported backups cannot be taken up again: \(error)", priority: .error))
         }
+        let keeper = takeBack(into: remains, stock)
         let boot = try? Identity.boot()
         for (backup, entry) in stock.entries {
             if let state = entry.state, let reporter = state.reporter, case .running(boot, let pid) = state.phase {
@@ -205,6 +209,8 @@ final class Leases {
             }
         }
         remains.dropRest()
+        // Until now the keeper has held it as well: there is no instant without a lock.
+        try? keeper?.send(.taken)
     }
 
     private func settle(_ backup: BackupName, _ exclusion: consuming RunExclusion, as outcome: Outcome = Outcome(.unknown)) {
@@ -222,7 +228,7 @@ final class Leases {
         if let stored = remains.take(.exclusion, of: backup) {
             exclusion = RunExclusion(adopting: Descriptor(owning: stored.number))
         } else {
-            // The service manager did not keep it: the daemon was stopped, not restarted.
+            // Neither the service manager nor the keeper has it.
             guard let anew = try? RunExclusion(backup, runtimeDirectory: daemon.directories.runtime) else { return }
             exclusion = anew
         }
@@ -307,7 +313,7 @@ final class Leases {
         guard let bus else { return }
         let (backup, run) = (lease.backup, lease.state.run)
         if isLost && lease.missing == nil {
-            let why = lease.lock.isHeld ? "logind does not have it any more" : "the daemon was stopped, and begins again"
+            let why = lease.lock.isHeld ? "logind does not have it any more" : "neither the service manager nor the keeper has kept it while the daemon was away"
             log(.lock(.lost, backup, run, message: "the standby lock was lost: \(why)"))
             lease.missing = why
         }
