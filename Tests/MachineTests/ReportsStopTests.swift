@@ -136,13 +136,13 @@ extension WholeSystem {
         }
 
         @Test func `many reports are handed over and taken back`() throws {
-            let names = (0..<60).map { "many-\($0)" }
+            let names = (0..<60).map { "bulk-\($0)" }
             let cursor = try machine.journalCursor()
             let reporter = try machine.start(
                 "for n in \(names.joined(separator: " ")); do lightsout -r --name $n || exit 1; done; touch /run/machine/reported; until [ -e /run/machine/enough ]; do sleep 0.05; done")
             defer { _ = try? machine.run("rm -f /run/machine/reported /run/machine/enough") }
             try machine.eventually("they are reported", within: 20) { try machine.exists("/run/machine/reported") }
-            let count = { try machine.locks().count { $0.why.hasPrefix("Backup 'many-") } }
+            let count = { try machine.locks().count { $0.why.hasPrefix("Backup 'bulk-") } }
             try machine.sh("systemctl stop lightsoutd")
             #expect(try count() == 60)
             try machine.sh("systemctl start lightsoutd")
@@ -152,7 +152,7 @@ extension WholeSystem {
             try machine.sh("for n in \(names.joined(separator: " ")); do lightsout -f 0 --name $n || exit 1; done; touch /run/machine/enough")
             _ = reporter.finish()
             #expect(try count() == 0)
-            #expect(try machine.journal(Reports.finished, "LIGHTSOUT_RESULT=success", after: cursor).count { $0["LIGHTSOUT_BACKUP"]?.hasPrefix("many-") == true } == 60)
+            #expect(try machine.journal(Reports.finished, "LIGHTSOUT_RESULT=success", after: cursor).count { $0["LIGHTSOUT_BACKUP"]?.hasPrefix("bulk-") == true } == 60)
         }
 
         @Test func `nobody but root reaches the keeper, and without a report there is none`() throws {

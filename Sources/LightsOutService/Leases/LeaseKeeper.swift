@@ -14,6 +14,9 @@ public final class LeaseKeeper {
         let exclusion: RunExclusion
         let process: ReportingProcess
         let lock: Descriptor?
+        /// What the copy of the lock in the store is called. An earlier keeper may have stored it, and the service manager keeps
+        /// a descriptor only once.
+        let lockName: String
 
         var lockNumber: Int32? {
             switch lock {
@@ -124,23 +127,25 @@ public final class LeaseKeeper {
         guard message.count == (hasLock ? 3 : 2), let exclusion = message.takeDescriptor(),
             let process = message.takeDescriptor()
         else { return }
-        keep(backup, RunExclusion(adopting: exclusion), process, hasLock ? message.takeDescriptor() : nil)
+        let lock = hasLock ? message.takeDescriptor() : nil
+        keep(backup, RunExclusion(adopting: exclusion), process, lock, named: LeaseStore.name(.lock, of: backup))
     }
 
     private func keep(
-        _ backup: BackupName, _ exclusion: consuming RunExclusion, _ pidfd: consuming Descriptor?, _ lock: consuming Descriptor?
+        _ backup: BackupName, _ exclusion: consuming RunExclusion, _ pidfd: consuming Descriptor?, _ lock: consuming Descriptor?,
+        named lockName: String
     ) {
         guard let state = exclusion.previous, let reporter = state.reporter, case .running(_, let pid) = state.phase else { return }
         guard let process = ReportingProcess(again: pid, start: reporter.processStart, stored: pidfd) else {
-            return end(backup, exclusion, pid)
+            return end(backup, exclusion, pid, lockName)
         }
         let number = process.descriptor.number
         LeaseStore.keep(exclusion.number, as: LeaseStore.name(.exclusion, of: backup)) { [log] in log.write($0) }
         LeaseStore.keep(number, as: LeaseStore.name(.process, of: backup)) { [log] in log.write($0) }
         if let lock = lock?.number {
-            LeaseStore.keep(lock, as: LeaseStore.name(.lock, of: backup)) { [log] in log.write($0) }
+            LeaseStore.keep(lock, as: lockName) { [log] in log.write($0) }
         }
-        let holding = Holding(Kept(exclusion: exclusion, process: process, lock: lock))
+        let holding = Holding(Kept(exclusion: exclusion, process: process, lock: lock, lockName: lockName))
         holdings[backup] = holding
         holding.death = try? loop.onEvents(Linux.canBeRead, of: number) { [unowned self] _ in died(backup) }
         if holding.death == nil {
@@ -158,10 +163,10 @@ public final class LeaseKeeper {
         endIfIdle()
     }
 
-    private func end(_ backup: BackupName, _ exclusion: borrowing RunExclusion, _ pid: Int32) {
+    private func end(_ backup: BackupName, _ exclusion: borrowing RunExclusion, _ pid: Int32, _ lockName: String) {
         settle(backup, noted: exclusion.previous, pid) { exclusion.note($0) }
         exclusion.release()
-        unstore(backup)
+        unstore(backup, lockName)
     }
 
     private func settle(_ backup: BackupName, noted: RunState?, _ pid: Int32, note: (RunState) -> Void) {
@@ -173,11 +178,13 @@ public final class LeaseKeeper {
     private func drop(_ backup: BackupName) {
         guard let holding = holdings.removeValue(forKey: backup) else { return }
         holding.death = nil
-        unstore(backup)
+        unstore(backup, holding.kept.lockName)
     }
 
-    private func unstore(_ backup: BackupName) {
-        for part in LeaseStore.Part.allCases { LeaseStore.drop(LeaseStore.name(part, of: backup)) }
+    private func unstore(_ backup: BackupName, _ lockName: String) {
+        LeaseStore.drop(LeaseStore.name(.exclusion, of: backup))
+        LeaseStore.drop(LeaseStore.name(.process, of: backup))
+        LeaseStore.drop(lockName)
     }
 
     /// Takes up what a keeper that was killed left in the store.
@@ -188,9 +195,7 @@ public final class LeaseKeeper {
             let lock = remains.take(.lock, of: backup)
             keep(
                 backup, RunExclusion(adopting: Descriptor(owning: exclusion.number)), process,
-                lock.map { Descriptor(owning: $0.number) })
-            // The lock is in the store under this keeper's name now.
-            if let lock, lock.name != LeaseStore.name(.lock, of: backup) { LeaseStore.drop(lock.name) }
+                lock.map { Descriptor(owning: $0.number) }, named: lock?.name ?? LeaseStore.name(.lock, of: backup))
         }
         remains.dropRest()
     }
