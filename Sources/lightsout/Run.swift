@@ -25,10 +25,10 @@ struct Run: ParsableCommand {
             let directories = Directories.ofThisProcess
             // The note is for the unit that the daemon starts; who runs it by hand meanwhile is somebody else.
             let note = TriggerNote(runtimeDirectory: directories.runtime)
-            let trigger = Identity.unit() == backup.unit ? note.take(for: backup) : nil
+            let start = Identity.unit() == backup.unit ? note.take(for: backup) : nil
             // What is due runs by the configuration that made it due.
-            let run = try BackupRun(backup, trigger: trigger ?? .manual, directories: directories) {
-                trigger.flatMap { _ in AcceptedConfiguration(directories).read() } ?? ConfigurationLoader.load(directories)
+            let run = try BackupRun(backup, start: start ?? TriggerNote.Contents(.manual), directories: directories) {
+                start.flatMap { _ in AcceptedConfiguration(directories).read() } ?? ConfigurationLoader.load(directories)
             }
             throw ExitCode(run.perform())
         }

@@ -8,12 +8,22 @@ public struct RunNotes: Hashable, Sendable {
     public var scriptEnded: Timestamp?
     /// Whether the run has begun, so that the journal is to have a started record of it.
     public var begun = false
+    /// Which of the daemon's starts the run, or else the last one before it that the schedule asked for, came of: the number
+    /// that the daemon left for it. A daemon that did not live to see the run knows by it that its start became one.
+    public var start: UInt64?
     /// What people should know of the run, in one line.
     public var problem: String?
     /// Processes that were still there when the run ended, although SIGKILL was sent to them.
     public var stuck: [StuckProcess] = []
 
     public init() {}
+
+    /// Takes over what is known of what the script left behind.
+    public mutating func take(_ leftovers: RunNotes) {
+        scriptEnded = leftovers.scriptEnded
+        problem = leftovers.problem
+        stuck = leftovers.stuck
+    }
 
     /// A process that SIGKILL did not end. Its pid and its start together name one process of a boot.
     public struct StuckProcess: Hashable, Sendable {
@@ -39,6 +49,7 @@ public struct RunNotes: Hashable, Sendable {
 
     var lines: [String] {
         var lines: [String] = begun ? ["\(Self.mark)begun=1"] : []
+        if let start { lines.append("\(Self.mark)start=\(String(start, radix: 16))") }
         if let scriptEnded { lines.append("\(Self.mark)script_ended=\(scriptEnded.microseconds)") }
         if let problem {
             let line = String(problem.unicodeScalars.map { $0.isUnprintable ? " " : Character($0) })
@@ -58,6 +69,7 @@ public struct RunNotes: Hashable, Sendable {
             guard parts.count == 2 else { continue }
             switch parts[0] {
             case "begun": begun = parts[1] == "1"
+            case "start": start = UInt64(parts[1], radix: 16)
             case "script_ended": scriptEnded = Int64(parts[1]).map(Timestamp.init(microseconds:))
             case "problem": problem = String(parts[1])
             case "stuck": if stuck.count < Self.stuckLimit, let process = Self.stuck(parts[1]) { stuck.append(process) }

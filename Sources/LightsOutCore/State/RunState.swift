@@ -63,6 +63,7 @@ public struct RunState: Hashable, Sendable {
         var state = self
         state.lastSuccess = last?.lastSuccess
         state.lastScheduled = isManual ? last?.scheduledRun : nil
+        if isManual { state.notes.start = last?.notes.start }
         return state
     }
 

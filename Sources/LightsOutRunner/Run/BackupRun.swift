@@ -26,6 +26,8 @@ public final class BackupRun {
     let configuration: () -> ConfigurationReading
     let run: RunIdentifier
     private let trigger: Trigger
+    /// The number of the start, where the daemon asked for it.
+    private let mark: UInt64?
     private let store: RunStateStore
     let log: RunLog
     let isUnit: Bool
@@ -53,13 +55,14 @@ public final class BackupRun {
 
     /// - Parameter configuration: what to go by instead of the configuration's files as they are.
     public init(
-        _ name: BackupName, trigger: Trigger, directories: Directories, configuration: (() -> ConfigurationReading)? = nil
+        _ name: BackupName, start: TriggerNote.Contents, directories: Directories, configuration: (() -> ConfigurationReading)? = nil
     ) throws(SystemError) {
         self.name = name
         backup = BackupConfiguration(name: name, directories: directories)
         self.directories = directories
         self.configuration = configuration ?? { ConfigurationLoader.load(directories) }
-        self.trigger = trigger
+        trigger = start.trigger
+        mark = start.mark
         isUnit = Identity.unit() == name.unit
         // In a shell of a desktop's unit `$INVOCATION_ID` is that unit's, and the same for every run.
         run = isUnit ? Identity.invocation.map(RunIdentifier.init) ?? .random() : .random()
@@ -149,10 +152,12 @@ public final class BackupRun {
     }
 
     func runningState(_ last: RunState?) -> RunState {
-        RunState(
+        var state = RunState(
             run: run, trigger: trigger, started: started,
             phase: .running(boot: (try? Identity.boot()) ?? "unknown", pid: getpid())
         ).following(last)
+        if let mark { state.notes.start = mark }
+        return state
     }
 
     // MARK: The steps
@@ -251,7 +256,7 @@ public final class BackupRun {
             if scriptEndedAt == nil, process.end != nil { scriptEndedAt = Clock.monotonic }
             if leftovers.look(isStopping: stop != nil) || slept {
                 slept = false
-                known.notes = leftovers.notes
+                known.notes.take(leftovers.notes)
                 known.notes.problem = [leftovers.notes.problem, sleepWatch?.text].compactMap { $0 }.joinedOrNil
                 note(known)
                 tellStatus()

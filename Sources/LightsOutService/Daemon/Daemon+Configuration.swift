@@ -154,6 +154,6 @@ extension Daemon {
                 ? .cutOff(at: time)
                 : .ended(ended.result, at: time, stoppedOnRequest: ended.wasStopped)
         }
-        return ObservedRun(scheduledRun: state.scheduledRun, outcome: outcome)
+        return ObservedRun(scheduledRun: state.scheduledRun, mark: state.notes.start, outcome: outcome)
     }
 }

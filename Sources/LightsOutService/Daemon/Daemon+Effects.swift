@@ -74,7 +74,7 @@ extension Daemon {
         guard !tracker.isRunning(name) else { return .alreadyRunning }
         guard let units = bus?.units else { return .failed("the system bus cannot be reached") }
         let note = TriggerNote(runtimeDirectory: directories.runtime)
-        do throws(SystemError) { try note.leave(attempt.trigger, for: name) } catch {
+        do throws(SystemError) { try note.leave(TriggerNote.Contents(attempt.trigger, mark: attempt.mark), for: name) } catch {
             // The run is the same without it; only its record says that it was started by hand.
             log.write(.notice("why it runs cannot be passed on: \(error)", backup: name, priority: .warning))
         }

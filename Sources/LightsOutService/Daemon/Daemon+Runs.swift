@@ -25,7 +25,8 @@ extension Daemon {
             if let before = runs[name], before.ended != nil { endedRuns[name] = before }
             runs[name] = state
             requirements.forget(name)
-            carryOut(scheduler.runStarted(name, scheduledRun: state.scheduledRun, now: now))
+            carryOut(
+                scheduler.runStarted(name, scheduledRun: state.scheduledRun, mark: state.notes.start, now: now))
             tellOfLeftovers(name, state)
         case .progressed(let name, let state):
             runs[name] = state
@@ -40,7 +41,7 @@ extension Daemon {
             if goesDown { carryOut(scheduler.sleepBegins(now: now)) }
             carryOut(
                 scheduler.runEnded(
-                    name, scheduledRun: state.scheduledRun, result: outcome.result,
+                    name, scheduledRun: state.scheduledRun, mark: state.notes.start, result: outcome.result,
                     stoppedOnRequest: outcome.wasStopped, wasCutOff: goesDown, now: now))
         }
     }
@@ -53,7 +54,10 @@ extension Daemon {
 
     /// Whatever was asked of systemd has become a run.
     private func startHasRun(_ name: BackupName) {
-        starting[name] = nil
+        // A run that somebody else began at the same time has not read the note. The next one must not take it for its own.
+        if starting.removeValue(forKey: name) != nil {
+            TriggerNote(runtimeDirectory: directories.runtime).withdraw(for: name)
+        }
         startingAgain.remove(name)
         bus?.startsForCallers.remove(name)
     }

@@ -105,7 +105,10 @@ final class BackupUnits {
                 do throws(BusError) {
                     starts[key]?.job = try reply.get().readObjectPath()
                     accepted()
-                } catch { refuse(key, error) }
+                } catch {
+                    // Not heard is not refused: systemd may start it yet.
+                    if error.isUnheard { lookLater(at: unit, key) } else { refuse(key, error) }
+                }
             }
         }
     }
@@ -122,7 +125,7 @@ final class BackupUnits {
                     case .changing: lookLater(at: unit, key)
                     case .idle: finish(key, .unheard)
                     }
-                } catch { refuse(key, error) }
+                } catch { if error.isUnheard { lookLater(at: unit, key) } else { refuse(key, error) } }
             }
         }
     }
@@ -220,4 +223,9 @@ final class BackupUnits {
                 }
         }
     }
+}
+
+extension BusError {
+    /// Whether nobody answered in time, so that what was asked for may have happened or be about to.
+    nonisolated fileprivate var isUnheard: Bool { name == BusError.noReply || name == BusError.timeout }
 }

@@ -47,6 +47,14 @@ nonisolated public struct ScheduleMemory: Hashable, Sendable {
             self.timesCutOff = timesCutOff
         }
 
+        /// Tells this attempt from every other one of the backup. The runner writes it into the run's state, so that a daemon
+        /// that did not see the run knows that it was this attempt's. What changes while it waits is not part of it.
+        public var mark: UInt64 {
+            let words = [UInt64(bitPattern: elapse.microseconds), UInt64(number), UInt64(timesCutOff)]
+            let bytes = words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+            return SipHash.hash(bytes, key: (0x6c69_6768_7473_6f75, 0x7461_7474_656d_7074))
+        }
+
         /// Whether no run for the elapse has begun yet. Where none follows, the elapse is missed; after a first run,
         /// that run's result stands.
         var isFirst: Bool { number == 1 && timesCutOff == 0 }
@@ -113,11 +121,14 @@ nonisolated public struct ObservedRun: Hashable, Sendable {
     /// The last run that began and that the schedule asked for; nil where there is none. It may be an earlier one than that
     /// of ``outcome``, which somebody else may have started.
     public var scheduledRun: RunIdentifier?
+    /// The ``ScheduleMemory/Attempt/mark`` of the attempt that ``scheduledRun`` was for; nil where its runner knew none.
+    public var mark: UInt64?
     /// How the last run stands.
     public var outcome: Outcome
 
-    public init(scheduledRun: RunIdentifier?, outcome: Outcome) {
+    public init(scheduledRun: RunIdentifier?, mark: UInt64? = nil, outcome: Outcome) {
         self.scheduledRun = scheduledRun
+        self.mark = mark
         self.outcome = outcome
     }
 }

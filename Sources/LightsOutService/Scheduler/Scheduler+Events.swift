@@ -71,6 +71,7 @@ nonisolated extension Scheduler {
         if slot == entries.count { entries.append(entry) } else { entries[slot] = entry }
         slots[plan.name] = slot
         if clockMayHaveGoneBack(slot, now: now) { isChanged = true }
+        if takeUpGivenUp(slot, mark: observed?.mark) { isChanged = true }
         if takeUp(observed, slot: slot, now: now) { isChanged = true }
         takeUpOwed(slot, now: now)
         if isChanged { persist(slot) }
@@ -85,7 +86,7 @@ nonisolated extension Scheduler {
         let began =
             before.underWay.map { underWay in
                 guard let run = observed?.scheduledRun else { return false }
-                return run != underWay.previousRun
+                return observed?.mark.map { $0 == underWay.attempt.mark } ?? (run != underWay.previousRun)
             } ?? false
         // What is found is not the run that was about to be asked for.
         if !began { entries[slot].memory.underWay = nil }
@@ -239,13 +240,16 @@ nonisolated extension Scheduler {
 
 nonisolated extension Scheduler {
     /// A run of `name` began: the one that was asked for, or one that somebody else started.
-    /// - Parameter scheduledRun: the last run that the schedule asked for: this one's id, or an earlier one's.
+    /// - Parameters:
+    ///   - scheduledRun: the last run that the schedule asked for: this one's id, or an earlier one's.
+    ///   - mark: of the attempt that it was for, where its runner knew it.
     public mutating func runStarted(
-        _ name: BackupName, scheduledRun: RunIdentifier?, now: Timestamp
+        _ name: BackupName, scheduledRun: RunIdentifier?, mark: UInt64? = nil, now: Timestamp
     ) -> [SchedulerEffect] {
         begin(now)
         guard let slot = slots[name] else { return finish(now) }
         attend(slot, now: now)
+        if takeUpGivenUp(slot, mark: mark) { persist(slot) }
         if let scheduledRun { entries[slot].lastScheduledRun = scheduledRun }
         switch entries[slot].phase {
         case .running: break
@@ -266,18 +270,19 @@ nonisolated extension Scheduler {
 
     /// The run of `name` that was under way has ended, however it was started.
     /// - Parameters:
-    ///   - scheduledRun: as for `runStarted`; for a run so short that it ends before it is seen to begin.
+    ///   - scheduledRun, mark: as for `runStarted`; for a run so short that it ends before it is seen to begin.
     ///   - stoppedOnRequest: a person stopped it; it is not tried again.
     ///   - wasCutOff: it was ended because the machine goes down.
     public mutating func runEnded(
-        _ name: BackupName, scheduledRun: RunIdentifier? = nil, result: RunResult, stoppedOnRequest: Bool = false,
-        wasCutOff: Bool = false, now: Timestamp
+        _ name: BackupName, scheduledRun: RunIdentifier? = nil, mark: UInt64? = nil, result: RunResult,
+        stoppedOnRequest: Bool = false, wasCutOff: Bool = false, now: Timestamp
     ) -> [SchedulerEffect] {
         begin(now)
         guard let slot = slots[name] else { return finish(now) }
         attend(slot, now: now)
-        if let scheduledRun { entries[slot].lastScheduledRun = scheduledRun }
         let before = entries[slot].memory
+        _ = takeUpGivenUp(slot, mark: mark)
+        if let scheduledRun { entries[slot].lastScheduledRun = scheduledRun }
         settle(slot, ended: RunEnd(result: result, at: now, wasStopped: stoppedOnRequest, wasCutOff: wasCutOff), now: now)
         if entries[slot].memory != before { persist(slot) }
         if entries[slot].isConfigured { updateNextElapse(of: slot, now: now) } else { release(slot) }

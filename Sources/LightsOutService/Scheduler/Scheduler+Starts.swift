@@ -44,6 +44,21 @@ nonisolated extension Scheduler {
         starts.append(.start(entries[slot].plan.name, attempt))
     }
 
+    /// A start that was given up, for systemd's answer was lost or late, has become a run after all: it is not owed any more.
+    /// - Returns: whether the memory changed.
+    mutating func takeUpGivenUp(_ slot: Int, mark: UInt64?) -> Bool {
+        let memory = entries[slot].memory
+        guard let mark, let owed = memory.owed, owed.attempt.mark == mark, memory.underWay == nil else { return false }
+        entries[slot].memory.owed = nil
+        entries[slot].memory.underWay = ScheduleMemory.UnderWay(
+            attempt: owed.attempt, previousRun: entries[slot].lastScheduledRun)
+        if entries[slot].pending?.isOwed == true {
+            entries[slot].pending = nil
+            if entries[slot].phase.runningSince == nil { setPhase(of: slot, .idle) }
+        }
+        return true
+    }
+
     /// Draws the consequences of a run's end: success, what is owed, what waited beside it.
     mutating func settle(_ slot: Int, ended end: RunEnd, now: Timestamp) {
         let attempt = entries[slot].memory.underWay?.attempt

@@ -149,17 +149,25 @@ struct TriggerNoteTests {
         let note = TriggerNote(runtimeDirectory: tree.path)
         let backup = try BackupName("server")
         #expect(note.take(for: backup) == nil)
-        try note.leave(trigger, for: backup)
-        #expect(note.take(for: backup) == trigger)
+        let contents = TriggerNote.Contents(trigger, mark: 0xfedc_ba98_7654_3210)
+        try note.leave(contents, for: backup)
+        #expect(note.take(for: backup) == contents)
         #expect(note.take(for: backup) == nil)
-        try note.leave(trigger, for: backup)
+        try note.leave(contents, for: backup)
         note.withdraw(for: backup)
         #expect(note.take(for: backup) == nil)
     }
 
-    @Test func `one that says nothing known is none`() throws {
+    @Test func `one of version 0.1 has no number`() throws {
         let tree = try TrustedDirectory()
-        try tree.file("server.trigger", "whim\n")
+        try tree.file("server.trigger", "catch-up\n")
+        #expect(try TriggerNote(runtimeDirectory: tree.path).take(for: BackupName("server")) == TriggerNote.Contents(.catchUp))
+    }
+
+    @Test(arguments: ["whim\n", "", "schedule 12 13\n", "schedule xyz\n", "schedule 11112222333344445\n"])
+    func `one that says nothing known is none`(text: String) throws {
+        let tree = try TrustedDirectory()
+        try tree.file("server.trigger", text)
         #expect(try TriggerNote(runtimeDirectory: tree.path).take(for: BackupName("server")) == nil)
         #expect(access(tree.path + "/server.trigger", F_OK) != 0)
     }

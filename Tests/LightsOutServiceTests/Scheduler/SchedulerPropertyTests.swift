@@ -39,6 +39,8 @@ private struct Life {
     var generator: SeededGenerator
     let clockGoesBack: Bool
     var crashes = 0
+    /// Starts that were given up and became a run all the same.
+    var lateStarts = 0
     /// The starts that became a run.
     var begun: [World.Start] = []
     /// The starts that systemd has not answered.
@@ -111,11 +113,12 @@ private struct Life {
         unheard.removeAll { $0 == start }
         guard becomeRun(start), isSeen, let run = world.runs[start.name]?.scheduledRun else { return }
         world.finds.removeAll { $0 == start.name }
+        let mark = start.attempt.mark
         if Bool.random(using: &generator) {
-            carryOut(world.scheduler.runStarted(start.name, scheduledRun: run, now: world.now))
+            carryOut(world.scheduler.runStarted(start.name, scheduledRun: run, mark: mark, now: world.now))
         } else {
             world.runs[start.name]?.outcome = .ended(.success, at: world.now)
-            carryOut(world.scheduler.runEnded(start.name, scheduledRun: run, result: .success, now: world.now))
+            carryOut(world.scheduler.runEnded(start.name, scheduledRun: run, mark: mark, result: .success, now: world.now))
         }
     }
 
@@ -133,7 +136,8 @@ private struct Life {
         if case .running = world.runs[start.name]?.outcome { return false }
         begun.append(start)
         let run = RunIdentifier(high: 2, low: UInt64(begun.count))
-        world.runs[start.name] = ObservedRun(scheduledRun: run, outcome: .running(since: world.now))
+        world.runs[start.name] = ObservedRun(
+            scheduledRun: run, mark: start.attempt.mark, outcome: .running(since: world.now))
         return true
     }
 
@@ -158,14 +162,14 @@ private struct Life {
             let manual = pick()
             // A person is slower than systemd's answer.
             guard !runningNames.contains(manual), !world.finds.contains(manual) else { return }
-            let scheduled = world.runs[manual]?.scheduledRun
-            world.runs[manual] = ObservedRun(scheduledRun: scheduled, outcome: .running(since: world.now))
+            let (scheduled, mark) = (world.runs[manual]?.scheduledRun, world.runs[manual]?.mark)
+            world.runs[manual] = ObservedRun(scheduledRun: scheduled, mark: mark, outcome: .running(since: world.now))
             // What was asked for meets the manual run, and is refused.
             for start in asked where start.name == manual {
                 asked.removeAll { $0 == start }
                 carryOut(world.scheduler.startRefused(manual, .alreadyRunning, now: world.now))
             }
-            carryOut(world.scheduler.runStarted(manual, scheduledRun: scheduled, now: world.now))
+            carryOut(world.scheduler.runStarted(manual, scheduledRun: scheduled, mark: mark, now: world.now))
         case 16: carryOut(world.scheduler.requirementsMissing(pick(), why: "no disk", now: world.now))
         case 17..<20: carryOut(world.scheduler.requirementsMet(pick(), now: world.now))
         case 20:
@@ -205,11 +209,22 @@ private struct Life {
         let start = asked.removeFirst()
         if Int.random(in: 0..<10, using: &generator) == 0 {
             carryOut(world.scheduler.startRefused(start.name, .failed("no bus"), now: world.now))
+            // It is believed to have come to nothing, and becomes a run a moment later, with a daemon that sees it or with none.
+            if Bool.random(using: &generator), !asked.contains(where: { $0.name == start.name }) {
+                lateStarts += 1
+                beginUnheard(start, isSeen: Bool.random(using: &generator))
+                if world.runs[start.name].map({ !isKnown($0, to: start.name) }) == true { crash(after: .zero) }
+            }
         } else if becomeRun(start), let run = world.runs[start.name]?.scheduledRun {
-            carryOut(world.scheduler.runStarted(start.name, scheduledRun: run, now: world.now))
+            carryOut(world.scheduler.runStarted(start.name, scheduledRun: run, mark: start.attempt.mark, now: world.now))
         } else {
             carryOut(world.scheduler.startRefused(start.name, .alreadyRunning, now: world.now))
         }
+    }
+
+    /// Whether the daemon that is there knows of the run.
+    private func isKnown(_ run: ObservedRun, to name: BackupName) -> Bool {
+        if case .running = run.outcome, case .running? = world.state(name) { true } else { false }
     }
 
     private mutating func endOne() {
@@ -219,7 +234,9 @@ private struct Life {
         world.runs[running]?.outcome = .ended(result, at: world.now)
         // A daemon that is told nothing finds out when it comes up.
         if Int.random(in: 0..<15, using: &generator) == 0 { return crash(after: .minutes(3)) }
-        carryOut(world.scheduler.runEnded(running, scheduledRun: world.runs[running]?.scheduledRun, result: result, now: world.now))
+        let run = world.runs[running]
+        carryOut(
+            world.scheduler.runEnded(running, scheduledRun: run?.scheduledRun, mark: run?.mark, result: result, now: world.now))
     }
 
     private mutating func powerLoss() {

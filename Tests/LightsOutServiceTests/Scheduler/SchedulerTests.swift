@@ -552,6 +552,54 @@ struct `Crashes and power loss` {
         }
     }
 
+    @Test func `a start that was given up and becomes a run after all is not made again`() {
+        var world = World([plan()])
+        world.carryOut(world.scheduler.tick(now: at(2, 30)), starting: false)
+        world.pass(to: at(2, 30))
+        guard let attempt = world.starts.last?.attempt else { return #expect(Bool(false), "nothing was started") }
+        world.carryOut(world.scheduler.startRefused(server, .failed("no answer"), now: world.now))
+        let run = RunIdentifier(high: 7, low: 7)
+        world.carryOut(world.scheduler.runStarted(server, scheduledRun: run, mark: attempt.mark, now: world.now))
+        world.carryOut(world.scheduler.runEnded(server, scheduledRun: run, mark: attempt.mark, result: .success, now: world.now))
+        let known = world.starts.count
+        world.pass(to: at(day: 1, 2, 29))
+        #expect(world.starts.count == known)
+        #expect(world.state() == .idle)
+        #expect(world.missed.isEmpty)
+    }
+
+    @Test func `a run of another start does not stand for the one that was asked for`() {
+        var memory = ScheduleMemory(newAt: at(0), scheduleFingerprint: plan().scheduleFingerprint)
+        let asked = ScheduleMemory.Attempt(elapse: at(2, 30), trigger: .schedule)
+        memory.underWay = ScheduleMemory.UnderWay(attempt: asked, previousRun: nil)
+        let other = ScheduleMemory.Attempt(elapse: at(1, 30), trigger: .schedule)
+        for (mark, isFound) in [(asked.mark, true), (other.mark, false)] {
+            var scheduler = Scheduler(settings: .init())
+            let found = ObservedRun(
+                scheduledRun: RunIdentifier(high: 3, low: 3), mark: mark, outcome: .ended(.success, at: at(2, 31)))
+            let effects = scheduler.load([plan()], memories: [server: memory], observed: [server: found], now: at(2, 40))
+            #expect(effects.contains(.findStart(server)) == !isFound)
+        }
+    }
+
+    @Test func `attempts of one backup have numbers of their own`() {
+        var marks: Set<UInt64> = []
+        for hour in 0..<24 {
+            for number in 1...3 {
+                for timesCutOff in 0...1 {
+                    marks.insert(
+                        ScheduleMemory.Attempt(
+                            elapse: at(UInt64(hour)), covers: hour + 1, trigger: .retry, number: number, timesCutOff: timesCutOff
+                        ).mark)
+                }
+            }
+        }
+        #expect(marks.count == 24 * 3 * 2)
+        #expect(
+            ScheduleMemory.Attempt(elapse: at(1), covers: 1, trigger: .schedule).mark
+                == ScheduleMemory.Attempt(elapse: at(1), covers: 2, trigger: .catchUp).mark)
+    }
+
     @Test func `killed after asking, the daemon takes the run up and does not ask twice`() {
         var world = World([plan()])
         world.pass(to: at(2, 30))
