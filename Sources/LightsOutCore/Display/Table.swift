@@ -69,7 +69,7 @@ public struct Table {
                 if !isLast { line += String(repeating: " ", count: Self.gap) }
             }
             // A row whose last cells are empty ends with its text.
-            while line.last == " " { line.removeLast() }
+            while line.utf8.last == UInt8(ascii: " ") { line.unicodeScalars.removeLast() }
             return line
         }
     }

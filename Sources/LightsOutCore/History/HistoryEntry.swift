@@ -31,9 +31,9 @@ public struct HistoryEntry: Hashable, Sendable {
     /// - Returns: nil where the record is no result of a backup.
     public init?(recorded: Timestamp, field: (String) -> String?) {
         typealias Field = JournalRecord.Field
-        guard let id = field("MESSAGE_ID"), Self.messageIDs.contains(id),
+        guard let id = field("MESSAGE_ID"), Self.messageIDs.containsBytes(of: id),
             let name = field(Field.backup), let backup = try? BackupName(name),
-            let word = field(Field.result), let result = RunResult(rawValue: word)
+            let word = field(Field.result), let result = RunResult(word: word)
         else { return nil }
         func time(_ name: String) -> Timestamp? { field(name).flatMap { Int64($0) }.flatMap(Self.plausible) }
         guard let recorded = Self.plausible(recorded.microseconds) else { return nil }
@@ -41,12 +41,12 @@ public struct HistoryEntry: Hashable, Sendable {
         self.backup = backup
         self.result = result
         run = field(Field.run).flatMap { RunIdentifier($0) }
-        trigger = field(Field.trigger).flatMap(Trigger.init(rawValue:))
+        trigger = field(Field.trigger).flatMap { Trigger(word: $0) }
         exitStatus = field(Field.exitStatus).flatMap { Int32($0) }
         signal = field(Field.signal).flatMap { Int32($0) }
         reason = field(Field.reason)
         host = field("_HOSTNAME")
-        guard id == JournalRecord.MessageID.finished else {
+        guard id.hasSameBytes(as: JournalRecord.MessageID.finished) else {
             started = nil
             duration = nil
             finished = time(Field.elapse) ?? recorded

@@ -32,21 +32,21 @@ public struct RecordTrust: Hashable, Sendable {
 
     /// Whether the record whose fields `field` looks up is believed.
     public func believes(_ field: (String) -> String?) -> Bool {
-        guard let user = field("_UID"), users.contains(user) else { return false }
+        guard let user = field("_UID"), users.containsBytes(of: user) else { return false }
         let unit = field("_SYSTEMD_UNIT")
         let program = field("_EXE")
         if unit == nil && program == nil { return true }
         if let unit, Self.isOurs(unit: unit) { return true }
-        return program.map { programs.contains(Self.withoutDeletion($0)) } ?? false
+        return program.map { programs.containsBytes(of: Self.withoutDeletion($0)) } ?? false
     }
 
     private static func isOurs(unit: String) -> Bool {
-        unit == "lightsoutd.service" || unit == "lightsout-keeper.service" || BackupName(unit: unit) != nil
+        ["lightsoutd.service", "lightsout-keeper.service"].containsBytes(of: unit) || BackupName(unit: unit) != nil
     }
 
     /// The kernel's name for a program whose file has been replaced since it was started (proc(5), `exe`).
     private static func withoutDeletion(_ path: String) -> String {
         let mark = " (deleted)"
-        return path.hasSuffix(mark) ? String(path.dropLast(mark.count)) : path
+        return path.hasBytes(suffix: mark) ? String(decoding: path.utf8.dropLast(mark.utf8.count), as: UTF8.self) : path
     }
 }

@@ -37,7 +37,7 @@ public struct ReportDatagram: Hashable, Sendable {
         if let percent = try? values.optional("progress", { UInt8($0) }) {
             guard percent <= 100 else { return nil }
             report = .progress(percent)
-        } else if let result = try? values.optional("finished", { RunResult(rawValue: String($0)) }) {
+        } else if let result = try? values.optional("finished", { RunResult(word: $0) }) {
             report = .finished(result)
         } else if (try? values.required("started") { $0 == "1" ? true : nil }) != nil {
             report = .started

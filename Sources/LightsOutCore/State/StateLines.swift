@@ -32,7 +32,7 @@ public struct StateLines {
             }
             let separatorIndex = text.utf8.index(start, offsetBy: separator - place.line.lowerBound)
             let key = text[start..<separatorIndex]
-            guard !lines.contains(where: { $0.key == key }) else {
+            guard !lines.contains(where: { $0.key.hasSameBytes(as: key) }) else {
                 throw DamagedState("\(String(key).quotedForPeople) is there twice")
             }
             guard lines.count < Self.maximumCount else { throw DamagedState("it has too many lines") }
@@ -73,7 +73,7 @@ public struct StateLines {
     public mutating func optional<Value>(
         _ key: String, _ read: (Substring) -> Value?
     ) throws(DamagedState) -> Value? {
-        guard let index = lines.firstIndex(where: { $0.key == key }) else { return nil }
+        guard let index = lines.firstIndex(where: { $0.key.hasSameBytes(as: key) }) else { return nil }
         let text = lines[index].value
         if index == lines.startIndex { lines.removeFirst() } else { lines.remove(at: index) }
         guard let value = read(text) else {

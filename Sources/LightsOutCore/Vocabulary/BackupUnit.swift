@@ -6,8 +6,9 @@ extension BackupName {
     public init?(unit: String) {
         let prefix = "lightsout-backup@"
         let suffix = ".service"
-        guard unit.hasPrefix(prefix), unit.hasSuffix(suffix), unit.utf8.count > prefix.utf8.count + suffix.utf8.count,
-            let name = try? BackupName(String(unit.dropFirst(prefix.count).dropLast(suffix.count)))
+        guard unit.hasBytes(prefix: prefix), unit.hasBytes(suffix: suffix), unit.utf8.count > prefix.utf8.count + suffix.utf8.count,
+            let name = try? BackupName(
+                String(decoding: unit.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count), as: UTF8.self))
         else { return nil }
         self = name
     }

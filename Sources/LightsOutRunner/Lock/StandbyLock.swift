@@ -206,9 +206,7 @@ public final class StandbyLock {
 
     /// logind keeps its locks across a restart; one whose notes are gone (/run/systemd/inhibit) does not.
     private func ownerChanged(_ message: BusMessage) {
-        guard let bus, (try? message.readString()) != nil, (try? message.readString()) != nil,
-            let owner = try? message.readString(), !owner.isEmpty
-        else { return }
+        guard let bus, message.readOwnerChange()?.isEmpty == false else { return }
         pendingCheck = try? bus.callAsync(.login1, "ListInhibitors", timeout: 5_000_000) { [unowned self] reply in
             switch reply {
             case .success(let message): lookUp(in: Logind.readInhibitors(message))
@@ -238,7 +236,7 @@ public final class StandbyLock {
     /// Takes the lock anew where logind does not list it.
     private func lookUp(in inhibitors: [Logind.Inhibitor]) {
         let pid = UInt32(getpid())
-        guard lock != nil, !inhibitors.contains(where: { $0.who == Self.who && $0.pid == pid && $0.mode == "block" })
+        guard lock != nil, !inhibitors.contains(where: { $0.pid == pid && $0.mode == "block" && $0.who.hasSameBytes(as: Self.who) })
         else { return }
         if !isLost {
             isLost = true

@@ -78,7 +78,7 @@ final class RestartGuard {
             } catch { throw BusError(error) }
             self.bus = bus
             subscriptions = [
-                try bus.match("type='signal',interface='org.freedesktop.systemd1.Manager',member='JobNew'") {
+                try bus.match(SignalRule(.peer, interface: "org.freedesktop.systemd1.Manager", member: "JobNew")) {
                     [unowned self] message in
                     guard (try? message.readUInt32()) != nil, (try? message.readObjectPath()) != nil,
                         (try? message.readString()) == unit

@@ -19,13 +19,13 @@ struct RunRecords {
             try journal.match("_UID", String(geteuid()))
             try journal.seekToStart()
             while try journal.next() {
-                if journal.field("MESSAGE_ID") == JournalRecord.MessageID.started { hasStart = true } else { readEnd(journal) }
+                if journal.field("MESSAGE_ID")?.hasSameBytes(as: JournalRecord.MessageID.started) == true { hasStart = true } else { readEnd(journal) }
             }
         } catch { return nil }
     }
 
     private mutating func readEnd(_ journal: JournalReader) {
-        guard let result = journal.field(JournalRecord.Field.result).flatMap(RunResult.init(rawValue:)),
+        guard let result = journal.field(JournalRecord.Field.result).flatMap({ RunResult(word: $0) }),
             let duration = journal.field(JournalRecord.Field.duration).flatMap(UInt64.init)
         else { return }
         let outcome = Outcome(

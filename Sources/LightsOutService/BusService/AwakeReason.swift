@@ -34,9 +34,13 @@ extension AwakeReason {
 
     init(from message: BusMessage) throws(BusError) {
         self = try message.readContainer("r", Self.signature) { (message) throws(BusError) in
-            let (kind, who, what) = (try message.readString(), try message.readString(), try message.readString())
+            let (kind, who, what) = (
+                try message.readString(cutTo: Logind.longestWord), try message.readString(cutTo: Logind.longestWord),
+                try message.readString(cutTo: Logind.longestWord)
+            )
             return AwakeReason(
-                kind: kind, who: who, what: what, why: try message.readString(), mode: try message.readString(),
+                kind: kind, who: who, what: what, why: try message.readString(cutTo: BusMessage.longestText),
+                mode: try message.readString(cutTo: Logind.longestWord),
                 uid: try message.readUInt32(), pid: try message.readUInt32(),
                 since: Timestamp(busTime: try message.readUInt64()))
         }

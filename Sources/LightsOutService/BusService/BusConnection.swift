@@ -9,6 +9,8 @@ final class BusConnection {
     static let backupPrefix = "/org/lightsout1/backup"
     static let managerInterface = "org.lightsout1.Manager"
     static let backupInterface = "org.lightsout1.Backup"
+    /// The most bytes of a name or kind in a call.
+    static let longestWord = 64
 
     let bus: Bus
     let units: BackupUnits

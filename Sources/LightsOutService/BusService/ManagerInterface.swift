@@ -20,14 +20,14 @@ extension BusConnection {
             members: [
                 .method("StartBackup", takes: "s", ["name"], gives: "o", ["backup"]) {
                     [unowned self, unowned daemon] (call) throws(BusError) in
-                    let name = try Self.knownBackup(try call.message.readString(), daemon)
+                    let name = try Self.knownBackup(try call.message.readString(atMost: Self.longestWord), daemon)
                     authorization.check(call, .start) { [unowned self, unowned daemon] (_) throws(BusError) in
                         try start(name, daemon, call)
                     }
                 },
                 .method("StopBackup", takes: "s", ["name"]) {
                     [unowned self, unowned daemon] (call) throws(BusError) in
-                    let name = try Self.shownBackup(try call.message.readString(), daemon)
+                    let name = try Self.shownBackup(try call.message.readString(atMost: Self.longestWord), daemon)
                     authorization.check(call, .stop) { [unowned self, unowned daemon] (_) throws(BusError) in
                         try stop(name, daemon, call)
                     }
@@ -42,7 +42,7 @@ extension BusConnection {
                 },
                 .method("Pause", takes: "st", ["name", "until"]) {
                     [unowned self, unowned daemon] (call) throws(BusError) in
-                    let name = try Self.backupOrAll(try call.message.readString(), daemon)
+                    let name = try Self.backupOrAll(try call.message.readString(atMost: Self.longestWord), daemon)
                     let until = try call.message.readUInt64()
                     authorization.check(call, .pause) { [unowned daemon] (_) throws(BusError) in
                         daemon.pause(name, until: until == 0 ? nil : Timestamp(microseconds: Int64(clamping: until)))
@@ -50,7 +50,7 @@ extension BusConnection {
                     }
                 },
                 .method("Resume", takes: "s", ["name"]) { [unowned self, unowned daemon] (call) throws(BusError) in
-                    let name = try Self.backupOrAll(try call.message.readString(), daemon)
+                    let name = try Self.backupOrAll(try call.message.readString(atMost: Self.longestWord), daemon)
                     authorization.check(call, .pause) { [unowned daemon] (_) throws(BusError) in
                         daemon.resume(name)
                         call.reply()

@@ -15,7 +15,7 @@ extension BusConnection {
         [
             .method("ReportStarted", takes: "sh", ["name", "process"]) {
                 [unowned self, unowned daemon] (call) throws(BusError) in
-                let name = try Self.reportName(try call.message.readString())
+                let name = try Self.reportName(try call.message.readString(atMost: Self.longestWord))
                 authorization.identify(call) { [unowned self, unowned daemon] caller in
                     call.answer { () throws(BusError) in
                         if try Self.run(of: caller, named: name, daemon) != nil { return call.reply() }
@@ -27,7 +27,7 @@ extension BusConnection {
             },
             .method("ReportProgress", takes: "sy", ["name", "percent"]) {
                 [unowned self, unowned daemon] (call) throws(BusError) in
-                let name = try Self.reportName(try call.message.readString())
+                let name = try Self.reportName(try call.message.readString(atMost: Self.longestWord))
                 let percent = try call.message.readUInt8()
                 guard percent <= 100 else {
                     throw BusError(
@@ -47,7 +47,7 @@ extension BusConnection {
             },
             .method("ReportFinished", takes: "si", ["name", "code"]) {
                 [unowned self, unowned daemon] (call) throws(BusError) in
-                let name = try Self.reportName(try call.message.readString())
+                let name = try Self.reportName(try call.message.readString(atMost: Self.longestWord))
                 let code = try call.message.readInt32()
                 guard let result = RunResult(reportCode: code) else {
                     throw BusError(
@@ -69,8 +69,8 @@ extension BusConnection {
             },
             .method("Hold", takes: "ss", ["who", "why"], gives: "h", ["lock"]) {
                 [unowned self] (call) throws(BusError) in
-                let who = try call.message.readString()
-                let why = try call.message.readString()
+                let who = try Holds.checked(try call.message.readString(atMost: Holds.longestText), "who")
+                let why = try Holds.checked(try call.message.readString(atMost: Holds.longestText), "why")
                 authorization.check(call, .hold) { [unowned self] (caller) throws(BusError) in
                     try holds.hold(call, who: who, why: why, by: caller.uid)
                 }

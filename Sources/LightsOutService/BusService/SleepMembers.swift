@@ -13,7 +13,7 @@ extension BusConnection {
     func sleepMembers(of daemon: Daemon) -> [BusInterface.Member] {
         [
             .method("SleepWhenDone", takes: "s", ["kind"]) { [unowned self, unowned daemon] (call) throws(BusError) in
-                let kind = try Self.sleepKind(try call.message.readString())
+                let kind = try Self.sleepKind(try call.message.readString(atMost: Self.longestWord))
                 authorization.check(call, .sleep) { [unowned daemon] (caller) throws(BusError) in
                     daemon.sleep.askWhetherPossible(kind) { [unowned daemon] isPossible in
                         guard isPossible else {
@@ -51,7 +51,7 @@ extension BusConnection {
     func nextWakeupChanged() { try? bus.emitPropertiesChanged(Self.path, Self.managerInterface, ["NextWakeup"]) }
 
     private static func sleepKind(_ text: String) throws(BusError) -> SleepKind {
-        guard let kind = SleepKind(rawValue: text) else {
+        guard let kind = SleepKind(word: text) else {
             let known = SleepKind.allCases.map(\.rawValue).joined(separator: ", ")
             throw BusError(
                 name: BusError.invalidArguments, message: "\(text.quotedForPeople) is no kind of sleep. Known are: \(known)")

@@ -21,11 +21,13 @@ struct StandingChange {
             switch (property, type) {
             case ("State", "s"):
                 state = BackupView.State(
-                    rawValue: try message.readContainer("v", "s") { (m) throws(BusError) in try m.readString() })
+                    word: try message.readContainer("v", "s") { (m) throws(BusError) in try m.readString() })
             case ("Progress", "y"):
                 progress = try message.readContainer("v", "y") { (m) throws(BusError) in try m.readUInt8() }
             case ("Problem", "s"):
-                problem = try message.readContainer("v", "s") { (m) throws(BusError) in try m.readString() }
+                problem = try message.readContainer("v", "s") { (m) throws(BusError) in
+                    try m.readString(cutTo: BusMessage.longestText)
+                }
             default: try message.skip("v")
             }
         }

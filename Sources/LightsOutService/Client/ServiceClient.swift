@@ -74,11 +74,13 @@ extension BackupStatus {
             switch (property, type) {
             case ("Name", "s"): name = try? BackupName(try message.readVariant("s") { (m) throws(BusError) in try m.readString() })
             case ("State", "s"), ("LastResult", "s"), ("Trigger", "s"), ("Problem", "s"), ("Description", "s"):
-                let text = try message.readVariant("s") { (m) throws(BusError) in try m.readString() }
+                let text = try message.readVariant("s") { (m) throws(BusError) in
+                    try m.readString(cutTo: BusMessage.longestText)
+                }
                 switch property {
-                case "State": view.state = BackupView.State(rawValue: text) ?? .idle
-                case "LastResult": view.lastResult = RunResult(rawValue: text)
-                case "Trigger": view.trigger = Trigger(rawValue: text)
+                case "State": view.state = BackupView.State(word: text) ?? .idle
+                case "LastResult": view.lastResult = RunResult(word: text)
+                case "Trigger": view.trigger = Trigger(word: text)
                 case "Problem": view.problem = text.isEmpty ? nil : text
                 default: view.description = text
                 }

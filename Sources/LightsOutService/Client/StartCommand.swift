@@ -102,14 +102,12 @@ public final class StartCommand {
             })
         if let unitPath {
             registrations.append(
-                try client.bus.match(
-                    "type='signal',sender='org.freedesktop.systemd1',path='\(unitPath)',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
-                ) { [unowned self] _ in endIfRunIsOver() })
+                try client.bus.match(.propertiesChanged(.name("org.freedesktop.systemd1"), path: unitPath)) { [unowned self] _ in endIfRunIsOver() })
         }
         guard let path = BusConnection.path(of: name) else { return }
         registrations.append(
             try client.bus.match(
-                "type='signal',sender='\(BusConnection.name)',path='\(path)',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='\(BusConnection.backupInterface)'"
+                .propertiesChanged(.name(BusConnection.name), path: path, of: BusConnection.backupInterface)
             ) { [unowned self] message in
                 guard (try? message.readString()) != nil, let change = try? StandingChange(message) else { return }
                 line.take(change)

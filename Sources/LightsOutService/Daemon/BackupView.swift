@@ -4,7 +4,7 @@ import Systemd
 
 /// How one backup stands: what `status` and the bus show of it.
 nonisolated struct BackupView: Hashable, Sendable {
-    enum State: String, Sendable { case idle, running, waiting, paused, reported }
+    enum State: String, CaseIterable, Sendable { case idle, running, waiting, paused, reported }
 
     /// What the property Progress says where there is none.
     static let noProgress: UInt8 = 255

@@ -25,7 +25,8 @@ final class BootWatch {
         do throws(BusError) {
             // Listened first, asked then: an end in between is heard.
             let finished = try bus.matchAsync(
-                "type='signal',sender='\(address.destination)',path='\(address.path)',interface='\(address.interface)',member='StartupFinished'"
+                SignalRule(
+                    .name(address.destination), path: address.path, interface: address.interface, member: "StartupFinished")
             ) { [unowned self] _ in finish() }
             let properties = Bus.Address(address.destination, address.path, "org.freedesktop.DBus.Properties")
             let state = try bus.callAsync(properties, "Get", timeout: 10_000_000) { (message) throws(BusError) in

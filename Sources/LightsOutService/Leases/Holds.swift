@@ -32,8 +32,7 @@ final class Holds {
 
     /// Takes the lock for `call` and answers it.
     func hold(_ call: BusInterface.MethodCall, who: String, why: String, by uid: UInt32) throws(BusError) {
-        let who = try Self.checked(who, "who")
-        let why = try Self.checked(why, "why") + Self.mark(uid)
+        let why = why + Self.mark(uid)
         next += 1
         let id = next
         pending[id] = Pending(uid: uid)
@@ -94,11 +93,12 @@ final class Holds {
 
     /// Whose hold a lock is, by its `why`; nil for another lock.
     nonisolated static func holder(in why: String) -> UInt32? {
-        guard why.hasSuffix(")"), let begin = why.utf8.lastIndex(of: UInt8(ascii: "(")),
+        guard why.hasBytes(suffix: ")"), let begin = why.utf8.lastIndex(of: UInt8(ascii: "(")),
             begin > why.startIndex
         else { return nil }
         let mark = why[why.index(before: begin)...]
-        return mark.hasPrefix(markBegin) ? UInt32(mark.dropFirst(markBegin.count).dropLast()) : nil
+        guard mark.hasBytes(prefix: markBegin) else { return nil }
+        return UInt32(String(decoding: mark.utf8.dropFirst(markBegin.utf8.count).dropLast(), as: UTF8.self))
     }
 
     nonisolated static func checked(_ text: String, _ name: String) throws(BusError) -> String {

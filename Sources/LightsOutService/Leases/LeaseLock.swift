@@ -68,7 +68,7 @@ final class LeaseLock {
 
     /// Whether logind has it.
     func isListed(in inhibitors: [Logind.Inhibitor]) -> Bool {
-        inhibitors.contains { $0.who == StandbyLock.who && $0.why == why && $0.mode == "block" && $0.uid == 0 }
+        inhibitors.contains { $0.uid == 0 && $0.mode == "block" && $0.why.hasSameBytes(as: why) && $0.who.hasSameBytes(as: StandbyLock.who) }
     }
 
     /// The bus is gone, and with it what was asked.

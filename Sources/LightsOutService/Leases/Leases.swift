@@ -267,10 +267,7 @@ final class Leases {
     func connected(to bus: Bus) {
         self.bus = bus
         subscription = try? bus.matchAsync(Logind.ownerChangedRule) { [unowned self] message in
-            guard (try? message.readString()) != nil, (try? message.readString()) != nil,
-                let owner = try? message.readString(), !owner.isEmpty
-            else { return }
-            checkLocks()
+            if message.readOwnerChange()?.isEmpty == false { checkLocks() }
         }
         checkLocks()
     }

@@ -25,16 +25,20 @@ final class MountTable {
     func missing(_ paths: [String]) throws(SystemError) -> [String] {
         lseek(file.number, 0, SEEK_SET)
         let bytes = try file.readAll(limit: 16 << 20)
-        var mounted: Set<String> = []
+        // Users who may mount choose the names: they are compared by their bytes, and none is kept that nobody waits for.
+        let wanted = Set(paths.map { Array($0.utf8) })
+        var mounted: Set<[UInt8]> = []
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            if fields.count > 4 { mounted.insert(Self.unescaped(fields[4])) }
+            guard fields.count > 4 else { continue }
+            let path = Self.unescaped(fields[4])
+            if wanted.contains(path) { mounted.insert(path) }
         }
-        return paths.filter { !mounted.contains($0) }
+        return paths.filter { !mounted.contains(Array($0.utf8)) }
     }
 
     /// Space, tab, newline and backslash are written as three octal digits.
-    private static func unescaped(_ field: ArraySlice<UInt8>) -> String {
+    private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
         var bytes: [UInt8] = []
         var rest = field
         while let byte = rest.popFirst() {
@@ -47,6 +51,6 @@ final class MountTable {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
     }
 }

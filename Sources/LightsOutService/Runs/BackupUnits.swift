@@ -178,8 +178,9 @@ final class BackupUnits {
 
     /// The rule for the end of any job of systemd's. Which one it is must be looked up in the message: libsystemd compares
     /// an argument only where everything before it is text, and the first one here is a number.
-    static let jobRemovedRule =
-        "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'"
+    static let jobRemovedRule = SignalRule(
+        .name("org.freedesktop.systemd1"), path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.systemd1.Manager", member: "JobRemoved")
 
     private func listen() throws(BusError) -> BusSlot {
         try bus.matchAsync(Self.jobRemovedRule) { [unowned self] message in

@@ -35,11 +35,11 @@ final class LoginWatch {
         /// The block locks of other programs. Our own are those that a process of our user says are lightsout's: the
         /// backups behind them are known better than by their locks.
         var othersLocks: [BlockLock] {
-            blockLocks.filter { $0.who != StandbyLock.who || $0.uid != geteuid() }
+            blockLocks.filter { $0.uid != geteuid() || !$0.who.hasSameBytes(as: StandbyLock.who) }
                 .map { BlockLock(what: Set($0.what.split(separator: ":").map(String.init)), who: $0.who, why: $0.why) }
         }
 
-        var blockLocks: [Logind.Inhibitor] { locks.filter { $0.mode.hasPrefix("block") } }
+        var blockLocks: [Logind.Inhibitor] { locks.filter { $0.mode.hasBytes(prefix: "block") } }
     }
 
     private let bus: Bus
@@ -52,6 +52,10 @@ final class LoginWatch {
     private var lockRequest: BusSlot?
     private var lockRetry: EventSource?
 
+    /// Whether logind said that the machine goes to sleep, and not yet that it is back.
+    private var isAsleep = false
+    private var beliefCheck: EventSource?
+
     private var calls: [UInt64: BusSlot] = [:]
     private var nextCall: UInt64 = 0
     /// Who waits for the look under way, and who for the one after it.
@@ -63,32 +67,40 @@ final class LoginWatch {
     /// While logind goes through a sleep it refuses locks; so long to the next try.
     private static let retryDelay: UInt64 = 250_000
 
+    /// After this time awake, logind is asked whether the sleep that it announced is over.
+    private static let beliefLasts: UInt64 = 10_000_000
+
     init(_ bus: Bus, loop: EventLoop, onEvent: @escaping (Event) -> Void) throws(BusError) {
         self.bus = bus
         self.loop = loop
         self.onEvent = onEvent
-        let signal = "type='signal',sender='org.freedesktop.login1',path='/org/freedesktop/login1'"
         subscriptions = [
-            try bus.matchAsync(Logind.prepareForSleepRule) { message in
+            try bus.matchAsync(Logind.prepareForSleepRule) { [unowned self] message in
                 guard let begins = try? message.readBool() else { return }
-                onEvent(begins ? .fallsAsleep : .isBack)
+                if begins { fallsAsleep() } else { isBack() }
             },
             try bus.matchAsync(Logind.ownerChangedRule) { [unowned self] message in ownerChanged(message) },
-            try bus.matchAsync("\(signal),member='SessionNew'") { _ in onEvent(.changed) },
-            try bus.matchAsync("\(signal),member='SessionRemoved'") { _ in onEvent(.changed) },
-            try bus.matchAsync(
-                "type='signal',sender='org.freedesktop.login1',path_namespace='/org/freedesktop/login1',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
-            ) { _ in onEvent(.changed) },
+            try bus.matchAsync(Self.sessionRule("SessionNew")) { _ in onEvent(.changed) },
+            try bus.matchAsync(Self.sessionRule("SessionRemoved")) { _ in onEvent(.changed) },
+            try bus.matchAsync(.propertiesChanged(Self.logind, pathNamespace: "/org/freedesktop/login1")) { _ in
+                onEvent(.changed)
+            },
         ]
         // logind does not say what kind of sleep it begins; the target that it starts does. (JobNew says it too, but
         // libsystemd matches no argument that comes after a number.)
         for kind in SleepKind.allCases where kind != .poweroff {
             guard let path = Bus.path("/org/freedesktop/systemd1/unit", encoding: "\(kind.rawValue).target") else { continue }
             subscriptions.append(
-                try bus.matchAsync(
-                    "type='signal',sender='org.freedesktop.systemd1',path='\(path)',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged'"
-                ) { _ in onEvent(.sleepKind(kind)) })
+                try bus.matchAsync(.propertiesChanged(.name("org.freedesktop.systemd1"), path: path)) { _ in
+                    onEvent(.sleepKind(kind))
+                })
         }
+    }
+
+    private static let logind = SignalRule.Sender.name("org.freedesktop.login1")
+
+    private static func sessionRule(_ member: String) -> SignalRule {
+        SignalRule(logind, path: "/org/freedesktop/login1", member: member)
     }
 
     // MARK: The delay lock
@@ -130,28 +142,66 @@ final class LoginWatch {
     }
 
     private func ownerChanged(_ message: BusMessage) {
-        guard (try? message.readString()) != nil, (try? message.readString()) != nil,
-            let owner = try? message.readString(), !owner.isEmpty
-        else { return }
+        guard message.readOwnerChange()?.isEmpty == false else { return }
         // logind keeps its locks across a restart; only the one that it never gave is asked for.
         askForLock()
+        if isAsleep { checkBelief() }
         onEvent(.changed)
     }
 
     // MARK: Questions
 
-    /// Whether the machine is falling asleep or not yet back; false where there is no logind.
+    /// Whether the machine is falling asleep or not yet back; false where there is no logind, or it does not answer.
+    ///
+    /// Either answer is checked again while the machine is believed to be asleep.
     func askWhetherPreparing(_ then: @escaping (Bool) -> Void) {
-        getAll("/org/freedesktop/login1", .login1) { properties in
-            var isPreparing = false
-            try? properties?.readProperties { (name, message) throws(BusError) in
-                if name == "PreparingForSleep" {
-                    isPreparing = try message.readContainer("v", "b") { (m) throws(BusError) in try m.readBool() }
-                } else {
-                    try message.skip("v")
-                }
-            }
-            then(isPreparing)
+        askForPreparing { [unowned self] isPreparing in
+            believe(isAsleep: isPreparing ?? false)
+            then(isPreparing ?? false)
+        }
+    }
+
+    /// - Parameter then: told nil if there is no answer.
+    private func askForPreparing(_ then: @escaping (Bool?) -> Void) {
+        let properties = Bus.Address("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.DBus.Properties")
+        ask({ (bus, reply) throws(BusError) in
+            try bus.callAsync(properties, "Get", timeout: Self.patience, { (message) throws(BusError) in
+                try message.append("org.freedesktop.login1.Manager")
+                try message.append("PreparingForSleep")
+            }, reply: reply)
+        }) { reply in
+            then(try? reply?.readContainer("v", "b") { (message) throws(BusError) in try message.readBool() })
+        }
+    }
+
+    // MARK: The sleep under way
+
+    private func fallsAsleep() {
+        believe(isAsleep: true)
+        onEvent(.fallsAsleep)
+    }
+
+    private func isBack() {
+        believe(isAsleep: false)
+        onEvent(.isBack)
+    }
+
+    private func believe(isAsleep: Bool) {
+        self.isAsleep = isAsleep
+        beliefCheck = nil
+        if isAsleep { checkBeliefLater() }
+    }
+
+    /// The signal of the end may be lost: logind may be killed in between. The clock of this timer stands while the machine sleeps.
+    private func checkBeliefLater() {
+        beliefCheck = try? loop.after(Self.beliefLasts) { [unowned self] in checkBelief() }
+    }
+
+    private func checkBelief() {
+        beliefCheck = nil
+        askForPreparing { [unowned self] isPreparing in
+            guard isAsleep, beliefCheck == nil else { return }
+            if isPreparing == false { isBack() } else { checkBeliefLater() }
         }
     }
 
@@ -208,7 +258,7 @@ final class LoginWatch {
         }) { [unowned self] reply in
             let listed = try? reply?.readArray("(susso)") { (message) throws(BusError) in
                 try message.readContainer("r", "susso") { (message) throws(BusError) in
-                    let id = try message.readString()
+                    let id = try message.readString(cutTo: Logind.longestWord)
                     try message.skip("uss")
                     return (id: id, path: try message.readObjectPath())
                 }
@@ -240,7 +290,9 @@ final class LoginWatch {
         var sessionClass = ""
         var state = ""
         func text(_ message: BusMessage) throws(BusError) -> String {
-            try message.readContainer("v", "s") { (m) throws(BusError) in try m.readString() }
+            try message.readContainer("v", "s") { (m) throws(BusError) in
+                try m.readString(cutTo: Logind.longestWord)
+            }
         }
         func flag(_ message: BusMessage) throws(BusError) -> Bool {
             try message.readContainer("v", "b") { (m) throws(BusError) in try m.readBool() }
@@ -274,8 +326,8 @@ final class LoginWatch {
             }
         } catch { return nil }
         // `user`, `user-light`, `user-early`: a person; `greeter`, `background`, `manager`: nobody.
-        guard sessionClass.hasPrefix("user"), state != "closing" else { return nil }
-        session.remoteHost = isRemote ? (host.isEmpty ? "another machine" : host) : nil
+        guard sessionClass.hasBytes(prefix: "user"), state != "closing" else { return nil }
+        session.remoteHost = isRemote ? (host.isEmpty ? "another machine" : host.plainOrQuoted) : nil
         found.session = session
         return found
     }

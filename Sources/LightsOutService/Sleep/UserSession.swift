@@ -1,3 +1,5 @@
+import LightsOutCore
+
 /// A session of a person, as logind tells it: local or remote, in use or idle. Sessions of the classes `greeter`,
 /// `background` and `manager` are nobody's and are left out.
 nonisolated public struct UserSession: Hashable, Sendable {
@@ -52,6 +54,14 @@ nonisolated struct Presence {
 nonisolated extension String {
     /// User names are plain; whatever is not is quoted, as it goes to terminals.
     fileprivate var quotedUnlessPlain: String {
-        allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-@\\".contains($0)) } ? self : "\"\(filter { !$0.isNewline })\""
+        let isPlain = utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "._-@\\".utf8.contains(byte)
+            }
+        }
+        return isPlain ? self : quotedForPeople
     }
 }

@@ -11,10 +11,17 @@ import Glibc
 public final class Bus {
     private let handle: OwnedHandle
     private var loop: EventLoop?
+    /// Who owns the names whose signals are listened to.
+    let owners = NameOwners()
+    /// Whether there is no bus in between, so that all messages are from the process at the other end.
+    let isDirect: Bool
 
     var raw: OpaquePointer { handle.raw }
 
-    private init(_ open: (UnsafeMutablePointer<OpaquePointer?>) -> Int32, _ operation: String) throws(SystemError) {
+    private init(
+        isDirect: Bool, _ open: (UnsafeMutablePointer<OpaquePointer?>) -> Int32, _ operation: String
+    ) throws(SystemError) {
+        self.isDirect = isDirect
         var raw: OpaquePointer?
         try check(open(&raw), operation)
         handle = try OwnedHandle(raw, operation, release: sd_bus_flush_close_unref)
@@ -24,12 +31,13 @@ public final class Bus {
 
     /// Connects to the system bus; the handshake goes on in the background (sd_bus_open_system(3)).
     public static func system() throws(SystemError) -> Bus {
-        try Bus({ sd_bus_open_system($0) }, "connect to the system bus")
+        try Bus(isDirect: false, { sd_bus_open_system($0) }, "connect to the system bus")
     }
 
     /// Connects root to systemd itself, without a bus in between: while the machine goes down, the bus may be gone already.
     public static func systemdItself() throws(SystemError) -> Bus {
         try Bus(
+            isDirect: true,
             { raw in
                 let made = sd_bus_new(raw)
                 guard made >= 0 else { return made }
@@ -171,52 +179,6 @@ public final class Bus {
             return .failure(BusError(error, result: -EIO, operation: "call a method"))
         }
         do throws(BusError) { return .success(try BusMessage(sharing: message)) } catch { return .failure(error) }
-    }
-
-    // MARK: Signals
-
-    /// Calls `handler` for every message that matches `rule`, in the syntax of the D-Bus specification, "Match Rules".
-    /// The match stands when this returns.
-    public func match(
-        _ rule: String, _ handler: @escaping (BusMessage) -> Void
-    ) throws(BusError) -> BusSlot {
-        let box = Handler(handler)
-        var slot: OpaquePointer?
-        try checkBus(
-            sd_bus_add_match(
-                raw, &slot, rule,
-                { message, userdata, _ in
-                    if let message = try? BusMessage(sharing: message) {
-                        Handler<BusMessage>.from(userdata)?.call(message)
-                    }
-                    return 0
-                }, box.pointer), "listen for \(rule)")
-        return try BusSlot(owning: slot, handler: box)
-    }
-
-    /// Like ``match(_:_:)``, without waiting for the bus to confirm it: calls made after it are handled after it.
-    public func matchAsync(
-        _ rule: String, _ handler: @escaping (BusMessage) -> Void
-    ) throws(BusError) -> BusSlot {
-        let box = Handler(handler)
-        var slot: OpaquePointer?
-        try checkBus(
-            sd_bus_add_match_async(
-                raw, &slot, rule,
-                { message, userdata, _ in
-                    if let message = try? BusMessage(sharing: message) {
-                        Handler<BusMessage>.from(userdata)?.call(message)
-                    }
-                    return 0
-                }, { _, _, _ in 0 }, box.pointer), "listen for \(rule)")
-        return try BusSlot(owning: slot, handler: box)
-    }
-
-    /// Calls `handler` once when the connection is lost.
-    public func onDisconnect(_ handler: @escaping () -> Void) throws(BusError) -> BusSlot {
-        try match(
-            "type='signal',sender='org.freedesktop.DBus.Local',path='/org/freedesktop/DBus/Local',interface='org.freedesktop.DBus.Local',member='Disconnected'"
-        ) { _ in handler() }
     }
 
     // MARK: Serving

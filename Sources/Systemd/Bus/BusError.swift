@@ -25,10 +25,16 @@ public nonisolated struct BusError: Error, Equatable, CustomStringConvertible {
     init(_ raw: UnsafePointer<sd_bus_error>?, result: Int32, operation: String) {
         if let raw, let name = raw.pointee.name {
             self.init(
-                name: String(cString: name), message: raw.pointee.message.map { String(cString: $0) } ?? "")
+                name: String(cString: name), message: raw.pointee.message.map { Self.start(of: $0) } ?? "")
         } else {
             self.init(SystemError(code: -result, operation: operation))
         }
+    }
+
+    /// As much of a message as people read. Others may have a say in it.
+    private static func start(of message: UnsafePointer<CChar>) -> String {
+        let bytes = UnsafeRawBufferPointer(start: message, count: strnlen(message, 1024))
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     public var description: String { message.isEmpty ? name : message }

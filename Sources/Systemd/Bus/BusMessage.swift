@@ -24,6 +24,8 @@ public final class BusMessage {
 
     /// The sender's unique name, as `:1.42`; the bus daemon vouches for it.
     public var sender: String? { text(sd_bus_message_get_sender(raw)) }
+    /// Whom it is addressed to; nil for a signal that was broadcast.
+    public var destination: String? { text(sd_bus_message_get_destination(raw)) }
     public var path: String? { text(sd_bus_message_get_path(raw)) }
     public var interface: String? { text(sd_bus_message_get_interface(raw)) }
     public var member: String? { text(sd_bus_message_get_member(raw)) }
@@ -85,9 +87,24 @@ public final class BusMessage {
 
     // MARK: Reading
 
-    public func readString() throws(BusError) -> String { try readText("s") }
-    public func readObjectPath() throws(BusError) -> String { try readText("o") }
-    public func readSignature() throws(BusError) -> String { try readText("g") }
+    /// The most bytes of a text for which the reader names no limit of its own.
+    public static let longestText = 4096
+
+    /// Reads a text.
+    /// - Throws: ``BusError/invalidArguments`` for one of more than `limit` bytes. It is not copied then.
+    public func readString(atMost limit: Int = longestText) throws(BusError) -> String { try readText("s", atMost: limit) }
+    /// Reads a text of which only the first `limit` bytes are wanted; `…` stands for the rest.
+    public func readString(cutTo limit: Int) throws(BusError) -> String {
+        let text = try readPointer("s")
+        let length = strlen(text)
+        guard length > limit else { return String(cString: text) }
+        var end = limit
+        // A character is not cut in two: its second and later bytes begin with the bits 10.
+        while end > 0, UInt8(bitPattern: text[end]) & 0xc0 == 0x80 { end -= 1 }
+        return String(decoding: UnsafeRawBufferPointer(start: text, count: end), as: UTF8.self) + "…"
+    }
+    public func readObjectPath() throws(BusError) -> String { try readText("o", atMost: Self.longestText) }
+    public func readSignature() throws(BusError) -> String { try readText("g", atMost: Self.longestText) }
     public func readUInt8() throws(BusError) -> UInt8 { try readNumber("y") }
     public func readInt32() throws(BusError) -> Int32 { try readNumber("i") }
     public func readUInt32() throws(BusError) -> UInt32 { try readNumber("u") }
@@ -155,11 +172,21 @@ public final class BusMessage {
         return contents.map { String(cString: $0) } ?? ""
     }
 
-    private func readText(_ type: Character) throws(BusError) -> String {
+    private func readText(_ type: Character, atMost limit: Int) throws(BusError) -> String {
+        let value = try readPointer(type)
+        guard strnlen(value, limit + 1) <= limit else {
+            throw BusError(
+                name: BusError.invalidArguments, message: "a text in the message is too long: at most \(limit) bytes")
+        }
+        return String(cString: value)
+    }
+
+    /// The text that comes next, where it lies in the message.
+    private func readPointer(_ type: Character) throws(BusError) -> UnsafePointer<CChar> {
         var value: UnsafePointer<CChar>?
         let got = try checkBus(sd_bus_message_read_basic(raw, code(type), &value), "read a bus message")
         guard got > 0, let value else { throw Self.tooShort }
-        return String(cString: value)
+        return value
     }
 
     private func readNumber<Number: FixedWidthInteger>(_ type: Character) throws(BusError) -> Number {

@@ -64,13 +64,17 @@ public final class JournalReader {
     /// - Returns: whether there is one.
     public func next() throws(SystemError) -> Bool { try check(sd_journal_next(raw), "read the journal") > 0 }
 
-    /// The text of the field of the record at hand; nil where it has none, or one that is no UTF-8.
+    /// The most bytes of a field that is read.
+    public static let longestField = 8192
+
+    /// The text of the field of the record at hand; nil where it has none, one that is no UTF-8, or one of more than
+    /// ``longestField`` bytes.
     public func field(_ name: String) -> String? {
         var data: UnsafeRawPointer?
         var length = 0
         guard sd_journal_get_data(raw, name, &data, &length) >= 0, let data else { return nil }
         let prefix = name.utf8.count + 1
-        guard length >= prefix else { return nil }
+        guard length >= prefix, length - prefix <= Self.longestField else { return nil }
         return String(validating: UnsafeRawBufferPointer(start: data + prefix, count: length - prefix), as: UTF8.self)
     }
 

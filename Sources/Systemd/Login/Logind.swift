@@ -55,23 +55,29 @@ public struct Logind {
         Self.readInhibitors(try bus.call(.login1, "ListInhibitors", timeout: timeout))
     }
 
+    /// The most bytes that are read of a lock's `who`, `what` and `mode`. Any user may take a lock.
+    public nonisolated static let longestWord = 256
+    /// The most bytes that are read of a lock's `why`.
+    public nonisolated static let longestReason = 512
+
     /// The locks in the answer to ListInhibitors; none where the answer is not of its form.
     public static func readInhibitors(_ reply: BusMessage) -> [Inhibitor] {
         let inhibitors = try? reply.readArray("(ssssuu)") { (message) throws(BusError) in
             try message.readContainer("r", "ssssuu") { (message) throws(BusError) in
                 Inhibitor(
-                    what: try message.readString(), who: try message.readString(), why: try message.readString(),
-                    mode: try message.readString(), uid: try message.readUInt32(), pid: try message.readUInt32())
+                    what: try message.readString(cutTo: Self.longestWord), who: try message.readString(cutTo: Self.longestWord),
+                    why: try message.readString(cutTo: Self.longestReason),
+                    mode: try message.readString(cutTo: Self.longestWord), uid: try message.readUInt32(), pid: try message.readUInt32())
             }
         }
         return inhibitors ?? []
     }
 
     /// The rule for the signal that logind sends before a sleep (`true`) and after it (`false`).
-    public static let prepareForSleepRule =
-        "type='signal',sender='org.freedesktop.login1',path='/org/freedesktop/login1',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'"
+    public nonisolated static let prepareForSleepRule = SignalRule(
+        .name("org.freedesktop.login1"), path: "/org/freedesktop/login1", interface: "org.freedesktop.login1.Manager",
+        member: "PrepareForSleep")
 
     /// The rule for logind's going and coming back.
-    public static let ownerChangedRule =
-        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.freedesktop.login1'"
+    public nonisolated static let ownerChangedRule = SignalRule.ownerChanged(of: "org.freedesktop.login1")
 }
