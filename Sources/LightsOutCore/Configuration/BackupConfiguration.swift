@@ -21,9 +21,10 @@ public struct BackupSettings: Hashable, Sendable {
     /// Whether it is woken at all.
     public var wake: Bool { wakePolicy != .never }
     public var after = AfterRun.nothing
-    /// What the backup says of the four times of ``GlobalSettings`` for itself; nil: what holds for the machine.
+    /// What the backup says of the five times of ``GlobalSettings`` for itself; nil: what holds for the machine.
     public var wakeLead: TimeSpan?
     public var wakeGrace: TimeSpan?
+    public var wakeWait: TimeSpan?
     public var sleepGap: TimeSpan?
     public var afterDelay: TimeSpan?
     /// What the lock forbids while the backup runs.

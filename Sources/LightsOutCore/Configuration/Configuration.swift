@@ -11,7 +11,7 @@ public struct Configuration: Hashable, Sendable {
     public init() {}
 }
 
-/// What is said once for the machine, in `lightsout.yaml` only. A backup may have the four times for itself
+/// What is said once for the machine, in `lightsout.yaml` only. A backup may have the five times for itself
 /// (``BackupSettings``).
 public struct GlobalSettings: Hashable, Sendable {
     /// The most backups that run at a time; 0 is no limit.
@@ -20,6 +20,8 @@ public struct GlobalSettings: Hashable, Sendable {
     public var wakeLead = TimeSpan.minutes(1)
     /// How long after a wake-up a due backup may wait for the network.
     public var wakeGrace = TimeSpan.seconds(10)
+    /// How long the machine is kept awake for a due backup with `wake` that cannot begin yet.
+    public var wakeWait = TimeSpan.minutes(15)
     /// A backup that is due this soon keeps the machine from going back to sleep.
     public var sleepGap = TimeSpan.minutes(10)
     /// How long before it sleeps (or powers off) after a backup the machine says so, for somebody to cancel it.

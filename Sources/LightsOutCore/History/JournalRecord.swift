@@ -98,8 +98,9 @@ public struct JournalRecord: Sendable {
     }
 
     /// A change of an inhibitor lock.
+    /// - Parameter run: the run that it is held for; nil for one that has not begun.
     public static func lock(
-        _ change: LockChange, _ backup: BackupName, _ run: RunIdentifier, message: String
+        _ change: LockChange, _ backup: BackupName, _ run: RunIdentifier?, message: String
     ) -> JournalRecord {
         let priority: JournalPriority =
             switch change {

@@ -123,6 +123,8 @@ public final class BackupRun {
         previous.makeRoom(after: last)
         state.notes.begun = true
         previous.keep(state)
+        // The daemon's lock for a backup that is due lasts until it sees this.
+        note(state)
         log.write(.started(name, run, trigger))
         hearReports(of: user)
         defer { reports?.close() }

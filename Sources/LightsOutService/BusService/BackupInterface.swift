@@ -8,7 +8,7 @@ extension BusConnection {
     /// What changes of a backup while the daemon runs and the configuration stays.
     static let changingProperties = [
         "State", "Progress", "NextElapse", "LastElapse", "LastStarted", "LastFinished", "LastResult", "Trigger", "Since",
-        "Wake", "Stale", "Problem", "Description",
+        "Wake", "Stale", "Problem", "Description", "KeptAwakeSince",
     ]
 
     func backupInterface(of daemon: Daemon) -> BusInterface {
@@ -55,6 +55,7 @@ extension BusConnection {
                 flag("Wake") { $0.wake },
                 flag("Stale") { $0.isStale },
                 text("Problem") { $0.problem ?? "" },
+                time("KeptAwakeSince") { $0.keptAwakeSince },
             ])
     }
 }

@@ -17,6 +17,7 @@ nonisolated struct BackupStatus: Hashable, Sendable {
             .init("last_finished", .time(view.lastFinished, in: zone)),
             .init("next_elapse", .time(view.nextElapse, in: zone)), .init("wake", .bool(view.wake)),
             .init("stale", .bool(view.isStale)), .init("problem", .string(view.problem)),
+            .init("kept_awake_since", .time(view.keptAwakeSince, in: zone)),
         ]
     }
 
@@ -56,6 +57,7 @@ nonisolated struct BackupStatus: Hashable, Sendable {
         if let since = view.since { state += " since " + both(since) }
         if let trigger = view.trigger { state += ", " + trigger.phrase }
         add("State", state)
+        if let since = view.keptAwakeSince { add("Standby", "blocked for its start since " + both(since)) }
         if let problem = view.problem { add("Problem", styled(problem.escapedForTerminal, .warning)) }
         if let started = view.lastStarted { add("Started", both(started)) }
         if let result = view.lastResult {
@@ -69,7 +71,7 @@ nonisolated struct BackupStatus: Hashable, Sendable {
     }
 
     private var stateForPeople: String {
-        view.state.rawValue + (view.progress.map { " \($0)%" } ?? "")
+        view.state.rawValue + (view.progress.map { " \($0)%" } ?? "") + (view.keptAwakeSince == nil ? "" : ", blocks standby")
     }
 
     private var stateStyle: Style {

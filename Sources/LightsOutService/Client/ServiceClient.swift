@@ -96,6 +96,7 @@ extension BackupStatus {
                 case "LastStarted": view.lastStarted = time
                 case "LastFinished": view.lastFinished = time
                 case "Since": view.since = time
+                case "KeptAwakeSince": view.keptAwakeSince = time
                 default: break
                 }
             case ("Wake", "b"), ("Stale", "b"):

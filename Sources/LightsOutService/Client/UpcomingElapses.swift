@@ -65,7 +65,7 @@ public struct UpcomingElapses {
         if let name, catalogue.backups[name] == nil {
             throw StatusQuery.unknown(name, catalogue.backups.keys.map(\.text))
         }
-        let plans = catalogue.backups.values.filter { name == nil || $0.name == name }.map { planning.plan($0) }
+        let plans = catalogue.backups.values.filter { name == nil || $0.name == name }.map { planning.plan($0, configuration.global) }
         guard let statuses else {
             return Self.merge(plans.map { Series(plan: $0, first: nil, after: surroundings.now) }, count)
         }

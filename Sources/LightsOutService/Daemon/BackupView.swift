@@ -26,6 +26,8 @@ nonisolated struct BackupView: Hashable, Sendable {
     var isStale: Bool
     /// Why it waits, or is late; nil where nothing is to be said.
     var problem: String?
+    /// Since when standby is blocked for it because it is due, or soon will be; nil where it is not.
+    var keptAwakeSince: Timestamp?
 
     static func problem(pausedUntil end: Timestamp) -> String {
         end == .never ? "paused" : "paused until \(LocalTime.short(end.microseconds))"
@@ -67,6 +69,7 @@ extension Daemon {
             view.state = .paused
             view.problem = BackupView.problem(pausedUntil: until)
         }
+        view.keptAwakeSince = dueLocks.since(name)
         if view.isStale && view.problem == nil {
             view.problem =
                 standing.lastSuccess.map { "no success since \(LocalTime.short($0.microseconds))" } ?? "no success yet"

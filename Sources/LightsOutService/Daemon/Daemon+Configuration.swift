@@ -106,7 +106,7 @@ extension Daemon {
 
     private func plans() -> [SchedulePlan] {
         let planning = Planning(localZone: localZone)
-        return backups.values.map { planning.plan($0) }
+        return backups.values.map { planning.plan($0, settings) }
     }
 
     private func readMemory() -> ScheduleMemoryStore.Contents {

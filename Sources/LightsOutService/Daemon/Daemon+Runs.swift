@@ -13,7 +13,7 @@ extension Daemon {
         standingChanged(of: [name])
         switch event {
         case .began: sleep.runStarted(name)
-        case .progressed: break
+        case .progressed: dueLocks.runChanged(name)
         case .ended: sleep.runEnded(name)
         }
     }

@@ -43,6 +43,7 @@ public final class Daemon {
     private(set) lazy var sleep = SleepCoordinator(self)
     private(set) lazy var power = PowerCoordinator(self)
     private(set) lazy var leases = Leases(self)
+    private(set) lazy var dueLocks = DueLocks(self)
     let forwarder: ReportForwarder
 
     var bus: BusConnection?
@@ -135,7 +136,7 @@ public final class Daemon {
                     priority: .error))
         }
         var stock = RunStock(directories, log: log)
-        leases.restore(&stock)
+        leases.restore(&stock) { dueLocks.adopt($0) }
         return isWatching ? tracker.takeIn(stock) : [:]
     }
 
@@ -204,6 +205,7 @@ public final class Daemon {
             let connection = try BusConnection(self)
             bus = connection
             leases.connected(to: connection.bus)
+            dueLocks.connected(to: connection.bus)
             boot?.ask(connection.bus)
             reconnectDelay = 0
             findStarts()
@@ -225,6 +227,7 @@ public final class Daemon {
         scheduler.busLost()
         sleep.disconnected()
         leases.disconnected()
+        dueLocks.disconnected()
         log.write(.notice("the connection to the system bus was lost; connecting again", priority: .notice))
         becomeReady()
         connectLater()

@@ -189,7 +189,7 @@ public final class LeaseKeeper {
 
     /// Takes up what a keeper that was killed left in the store.
     private func restore(_ remains: LeaseStore.Remains) {
-        for backup in remains.backups {
+        for backup in remains.backups(with: .exclusion) {
             guard let exclusion = remains.take(.exclusion, of: backup) else { continue }
             let process = remains.take(.process, of: backup).map { Descriptor(owning: $0.number) }
             let lock = remains.take(.lock, of: backup)

@@ -2,12 +2,13 @@ import LightsOutCore
 import LightsOutRunner
 import Systemd
 
-/// The standby lock of one reported backup. A copy lies in the service manager's store, so it is held while the daemon
+/// A standby lock that the daemon holds for one backup: a reported one, or one that is due. A copy lies in the service manager's store, so it is held while the daemon
 /// is away.
 final class LeaseLock {
     /// Its words in `systemd-inhibit --list`; they name one lock, whoever took it.
     let why: String
     private let backup: BackupName
+    private let part: LeaseStore.Part
     private let log: (JournalRecord) -> Void
     private var lock: Descriptor?
     private var storedAs: String?
@@ -19,7 +20,16 @@ final class LeaseLock {
     init(_ backup: BackupName, reportedBy pid: Int32, log: @escaping (JournalRecord) -> Void) {
         self.backup = backup
         self.log = log
+        part = .lock
         why = "Backup '\(backup)' is reported by pid \(pid)"
+    }
+
+    /// - Parameter due: when it is due, for people.
+    init(_ backup: BackupName, due: String, log: @escaping (JournalRecord) -> Void) {
+        self.backup = backup
+        self.log = log
+        part = .dueLock
+        why = "Backup '\(backup)' is due at \(due)"
     }
 
     /// Takes over the lock that an earlier daemon left in the store.
@@ -56,7 +66,7 @@ final class LeaseLock {
     }
 
     private func keep(_ new: consuming Descriptor) {
-        let name = LeaseStore.name(.lock, of: backup)
+        let name = LeaseStore.name(part, of: backup)
         // One under the same name is lost already: it was this process's, and is taken anew.
         if let storedAs, storedAs == name { LeaseStore.drop(name) }
         LeaseStore.keep(new.number, as: name, log: log)

@@ -3,19 +3,23 @@ import LightsOutCore
 import Systemd
 
 /// What of a reported backup lies in the service manager's descriptor store, where it outlives the daemon: the standby
-/// lock, the pidfd and the run's exclusion. Everything else about it is in the run's state.
+/// lock, the pidfd and the run's exclusion. Everything else about it is in the run's state. Of a backup that is due it is
+/// the lock alone.
 nonisolated enum LeaseStore {
     enum Part: String, CaseIterable {
         case exclusion = "report-exclusion"
         case process = "report-process"
         case lock = "report-lock"
+        case dueLock = "due-lock"
+
+        var isLock: Bool { self == .lock || self == .dueLock }
     }
 
     /// What the part of `backup` is called. A lock's name also has the pid of the daemon that took it: while it is
     /// replaced by another there are two.
     static func name(_ part: Part, of backup: BackupName) -> String {
         let name = "\(part.rawValue).\(backup)"
-        return part == .lock ? "\(name).\(getpid())" : name
+        return part.isLock ? "\(name).\(getpid())" : name
     }
 
     /// Puts a copy of `descriptor` into the store. It is never polled there (`FDPOLL=0`): a hang-up means a restart of
@@ -27,7 +31,7 @@ nonisolated enum LeaseStore {
         do throws(SystemError) { try ServiceManager.store(descriptor, name: name, polled: false) } catch {
             log(
                 .notice(
-                    "\(error). While the daemon is restarted standby is not blocked by reported backups",
+                    "\(error). While the daemon is restarted standby is not blocked by backups that are reported or due",
                     priority: .warning))
         }
     }
@@ -53,12 +57,12 @@ nonisolated enum LeaseStore {
             numbers[name] = descriptor.release()
         }
 
-        /// The backups that something was left of.
-        var backups: Set<BackupName> {
+        /// The backups that there is such a part of.
+        func backups(with part: Part) -> Set<BackupName> {
             Set(
                 numbers.keys.compactMap { name in
-                    let words = name.split(separator: ".", maxSplits: 1)
-                    guard words.count == 2, Part(rawValue: String(words[0])) == .exclusion else { return nil }
+                    let words = name.split(separator: ".", maxSplits: 2)
+                    guard words.count > 1, words[0] == part.rawValue else { return nil }
                     return try? BackupName(String(words[1]))
                 })
         }

@@ -191,7 +191,8 @@ final class Leases {
 
     /// Takes up what an earlier daemon left: before anybody else looks at what runs, who would take the runs for lost.
     /// - Parameter stock: what there is; what becomes of it here is read again.
-    func restore(_ stock: inout RunStock) {
+    /// - Parameter others: takes what else is in the store.
+    func restore(_ stock: inout RunStock, others: (LeaseStore.Remains) -> Void) {
         let remains: LeaseStore.Remains
         do throws(SystemError) { remains = LeaseStore.Remains(try ServiceManager.takeStored()) } catch {
             return log(.notice("reported backups cannot be taken up again: \(error)", priority: .error))
@@ -208,6 +209,7 @@ final class Leases {
                 stock.refresh(backup)
             }
         }
+        others(remains)
         remains.dropRest()
         // Until now the keeper has held it as well: there is no instant without a lock.
         try? keeper?.send(.taken)

@@ -18,13 +18,16 @@ struct Planning {
         machine = (id?.high ?? 0, id?.low ?? 0)
     }
 
-    func plan(_ backup: BackupConfiguration) -> SchedulePlan {
+    /// - Parameter global: what holds for backups that do not say otherwise.
+    func plan(_ backup: BackupConfiguration, _ global: GlobalSettings) -> SchedulePlan {
         let expressions = backup.settings.schedule
         let zone = localZone
         return SchedulePlan(
             name: backup.name, scheduleTexts: expressions.map(\.description),
             delay: RandomDelay.delay(of: backup.name, machine: machine, upTo: backup.settings.randomDelay),
-            catchUp: backup.settings.catchUp, wake: backup.settings.wake, retryAttempts: backup.settings.retry.attempts,
+            catchUp: backup.settings.catchUp, wake: backup.settings.wake,
+            wakeLead: backup.settings.wakeLead ?? global.wakeLead,
+            wakeWait: backup.settings.wakeWait ?? global.wakeWait, retryAttempts: backup.settings.retry.attempts,
             retryDelay: backup.settings.retry.delay,
             staleAfter: backup.settings.staleAfter.isInfinite ? nil : backup.settings.staleAfter,
             hasRequirements: !backup.settings.requiresMounts.isEmpty || backup.settings.requiresNetwork

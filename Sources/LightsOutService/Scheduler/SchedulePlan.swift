@@ -15,6 +15,10 @@ nonisolated public struct SchedulePlan: Sendable {
     public let catchUp: Bool
     /// `wake`: the machine is to be woken for the elapse.
     public let wake: Bool
+    /// `wake_lead`: how long before the elapse the machine is to be awake.
+    public let wakeLead: TimeSpan
+    /// `wake_wait`: how long the machine is kept awake for a start that is due.
+    public let wakeWait: TimeSpan
     /// `retry.attempts`: how often a run that failed is tried again, after the first try.
     public let retryAttempts: Int
     /// `retry.delay`: from the end of the run that failed to the next try.
@@ -28,7 +32,7 @@ nonisolated public struct SchedulePlan: Sendable {
     ///   machine that was off and comes up in another zone has missed what it has missed.
     public init(
         name: BackupName, scheduleTexts: [String], delay: TimeSpan = .zero, catchUp: Bool = true, wake: Bool = false,
-        retryAttempts: Int = 0, retryDelay: TimeSpan = .minutes(10), staleAfter: TimeSpan? = nil,
+        wakeLead: TimeSpan = .minutes(1), wakeWait: TimeSpan = .minutes(15), retryAttempts: Int = 0, retryDelay: TimeSpan = .minutes(10), staleAfter: TimeSpan? = nil,
         hasRequirements: Bool = false, nextElapse: @escaping @Sendable (Timestamp) -> Timestamp?
     ) {
         self.name = name
@@ -37,6 +41,8 @@ nonisolated public struct SchedulePlan: Sendable {
         self.delay = delay
         self.catchUp = catchUp
         self.wake = wake
+        self.wakeLead = wakeLead
+        self.wakeWait = wakeWait
         self.retryAttempts = retryAttempts
         self.retryDelay = retryDelay
         self.staleAfter = staleAfter

@@ -244,15 +244,11 @@ nonisolated extension Scheduler {
         let entry = entries[slot]
         let due = entry.nextElapse.map { $0 + entry.plan.delay }
         var times: [Timestamp?] = [isPaused(slot) ? entry.memory.pausedUntil : due]
-        var wake = due
-        if case .delayed(let until) = entry.phase {
-            times.append(until)
-            wake = min(due ?? until, until)
-        }
+        if case .delayed(let until) = entry.phase { times.append(until) }
         if let stale = staleTime(of: entry), !isStaleWarned(entry) { times.append(stale) }
         let time = times.compactMap { $0 }.min()
         attention.set(slot, to: entry.isConfigured && time != .never ? time : nil)
-        wakes.set(slot, to: entry.isConfigured && entry.plan.wake ? wake : nil)
+        updateWake(of: slot)
     }
 }
 
@@ -272,6 +268,7 @@ nonisolated extension Scheduler {
             if case .delayed(let until) = entries[slot].phase {
                 setPhase(of: slot, .delayed(until: min(until, now + longestDelay(of: slot))))
             }
+            boundWait(of: slot, now: now)
             if clockMayHaveGoneBack(slot, now: now) { persist(slot) }
             if entries[slot].isConfigured { updateNextElapse(of: slot, now: now) }
         }

@@ -172,7 +172,7 @@ nonisolated extension Scheduler {
         setPhase(of: slot, .idle)
         entries[slot].isMarkedChanged = false
         attention.set(slot, to: nil)
-        wakes.set(slot, to: nil)
+        updateWake(of: slot)
         slots[entries[slot].plan.name] = nil
         freeSlots.append(slot)
         effects.append(.forget(entries[slot].plan.name))
@@ -222,6 +222,7 @@ nonisolated extension Scheduler {
     public mutating func sleepBegins(now: Timestamp) -> [SchedulerEffect] {
         begin(now)
         heldUntil = .never
+        asleepSince = asleepSince ?? now
         attendDue(now)
         return finish(now)
     }
@@ -231,6 +232,7 @@ nonisolated extension Scheduler {
     public mutating func resumed(now: Timestamp, grace: TimeSpan = .zero) -> [SchedulerEffect] {
         begin(now, lateness: .asleep)
         heldUntil = now + grace
+        addSleepToWaits(now)
         attendDue(now)
         return finish(now)
     }

@@ -123,6 +123,7 @@ nonisolated extension Scheduler {
         queue.set(slot, to: phase == .queued ? turn(of: slot) : nil)
         guard phase != old else { return }
         entries[slot].phase = phase
+        countWait(of: slot, from: old, to: phase)
         if phase.runningSince == nil { entries[slot].hasScriptEnded = false }
         busy += (phase.isBusy ? 1 : 0) - (old.isBusy ? 1 : 0)
         markChanged(slot)

@@ -84,6 +84,12 @@ nonisolated public struct Scheduler: Sendable {
     var attention = SlotHeap<Timestamp>()
     /// When each backup with `wake` is next to start.
     var wakes = SlotHeap<Timestamp>()
+    /// When the machine begins to be kept awake for each of them, where that time has not come.
+    var wakeBegins = SlotHeap<Timestamp>()
+    /// The backups with `wake` for which it has come.
+    var nearWakes: Set<Int> = []
+    /// When the machine fell asleep, while it sleeps.
+    var asleepSince: Timestamp?
     /// Who waits for a turn.
     var queue = SlotHeap<Turn>()
     /// How many are being checked, started or run.
@@ -119,6 +125,8 @@ nonisolated public struct Scheduler: Sendable {
         var pending: Pending?
         /// The next elapse that is neither handled nor pending.
         var nextElapse: Timestamp?
+        /// How long the start that is due has been waited for; nil where none is, or soon will be.
+        var wait: Wait?
         /// The last run that the schedule asked for.
         var lastScheduledRun: RunIdentifier?
         /// In the configuration; otherwise it goes when its run has ended, or is gone and its slot free.

@@ -40,6 +40,7 @@ final class SleepCoordinator {
     private var toldWake: WakeAlarm.Wanted?
     private var toldLead: TimeSpan?
     private var toldHeldBack: BackupName?
+    private var toldOverdue: WakeAlarm.Wanted?
     /// The longest `wake_lead` of any backup.
     private var longestLead = TimeSpan.zero
 
@@ -259,11 +260,12 @@ final class SleepCoordinator {
     // MARK: What the policy is told of the schedule
 
     private func tellSchedule() {
+        daemon.dueLocks.look()
         tellWake()
         // The next start matters only to a machine that is to sleep.
         let matters = policy.wish != nil || policy.memory.woken != nil
         let schedule = (
-            hasWork: daemon.scheduler.hasWork || !daemon.starting.isEmpty,
+            hasWork: daemon.scheduler.hasWork || !daemon.starting.isEmpty || daemon.dueLocks.keepsAwake,
             nextStart: matters ? daemon.scheduler.nextStart : nil
         )
         if let toldSchedule, toldSchedule == schedule { return }
@@ -274,13 +276,17 @@ final class SleepCoordinator {
     private func tellWake() {
         let (due, heldBack) = firstWake()
         let (wanted, lead) = wakeWanted(due)
-        guard wanted != toldWake || lead != toldLead || heldBack != toldHeldBack else { return }
+        let overdue = daemon.dueLocks.overdue
+        guard wanted != toldWake || lead != toldLead || heldBack != toldHeldBack || overdue != toldOverdue else { return }
+        toldOverdue = overdue
         toldWake = wanted
         toldLead = lead
         toldHeldBack = heldBack
         carryOut(
             policy.wakeWanted(
-                due: wanted?.due, backups: wanted?.backups ?? [], lead: lead, heldBack: heldBack, now: daemon.now))
+                due: wanted?.due, backups: wanted?.backups ?? [], lead: lead, heldBack: heldBack,
+                overdue: overdue.map { ($0.due, $0.backups) },
+                now: daemon.now))
     }
 
     /// The first start that the machine is to be woken for, by the power that it has, and the first that it would be

@@ -43,13 +43,16 @@ nonisolated extension SleepPolicy {
     /// - Parameters:
     ///   - lead: how long before; nil: what holds for the machine.
     ///   - heldBack: a backup that only AC power lets wake the machine, where there is none.
+    ///   - overdue: what is due already, has not begun, and is still to be woken for.
     public mutating func wakeWanted(
-        due: Timestamp?, backups: Set<BackupName>, lead: TimeSpan? = nil, heldBack: BackupName? = nil, now: Timestamp
+        due: Timestamp?, backups: Set<BackupName>, lead: TimeSpan? = nil, heldBack: BackupName? = nil,
+        overdue: (due: Timestamp, backups: Set<BackupName>)? = nil, now: Timestamp
     ) -> [SleepEffect] {
         alarm.heldBack = heldBack
         alarm.lead = lead ?? settings.wakeLead
         alarm.wanted = due.map { WakeAlarm.Wanted(due: $0, backups: backups) }
-        if memory.asleep != nil { arm(alarm.forSleep(now: now)) }
+        alarm.overdue = overdue.map { WakeAlarm.Wanted(due: $0.due, backups: $0.backups) }
+        if memory.asleep != nil { arm(alarm.forSleep(now: now)?.time) }
         return finish(now)
     }
 
@@ -115,15 +118,16 @@ nonisolated extension SleepPolicy {
             phase = .none
             if running.isEmpty { memory.request = nil }
         }
-        let time = alarm.forSleep(now: now)
+        let wakeUp = alarm.forSleep(now: now)
+        let time = wakeUp?.time
         memory.woken = nil
         memory.asleep = SleepMemory.Asleep(
             kind: kind, began: boot, alarm: time.map { $0.since(now) },
-            backups: time == nil ? [] : alarm.wanted?.backups ?? [], due: time == nil ? nil : alarm.wanted?.due,
+            backups: wakeUp?.wanted.backups ?? [], due: wakeUp?.wanted.due,
             isOurs: isOurs, sessions: sessions)
         arm(time)
         effects.append(.persist(memory))
-        if let time, let wanted = alarm.wanted {
+        if let (time, wanted) = wakeUp {
             decide(
                 .sleeping,
                 "the machine \(told?.verb ?? "goes to sleep"); lightsout wakes it at \(settings.showTime(time)) for \(wanted.backups.listed), due \(settings.showTime(wanted.due))")

@@ -10,6 +10,9 @@ nonisolated struct WakeAlarm: Hashable, Sendable {
     /// A machine that comes back so long after its alarm was woken by it: firmware and kernel, and from hibernation
     /// a boot, take their time. Later than that, somebody or something else woke it.
     static let longestResume = TimeSpan.minutes(3)
+    /// A machine that sleeps while a backup is due does so against our lock. It is let sleep this long, or for the lead where
+    /// that is shorter.
+    static let longestRespite = TimeSpan.minutes(1)
 
     /// The wake-up that is wanted.
     struct Wanted: Hashable, Sendable {
@@ -19,6 +22,8 @@ nonisolated struct WakeAlarm: Hashable, Sendable {
 
     var lead: TimeSpan
     var wanted: Wanted?
+    /// What is due already and has not begun: the machine is woken for it again if it sleeps all the same.
+    var overdue: Wanted?
     /// A backup that would wake the machine on AC power and does not, because it runs on battery power.
     var heldBack: BackupName?
     /// Why no alarm can be armed; nil where one can.
@@ -33,9 +38,15 @@ nonisolated struct WakeAlarm: Hashable, Sendable {
 
     /// What to arm for a sleep that begins now: never in the past, or the machine would not wake for what has just
     /// become due.
-    func forSleep(now: Timestamp) -> Timestamp? {
-        guard impossible == nil, let wanted else { return nil }
-        return max(wanted.due - lead, now + Self.shortest)
+    func forSleep(now: Timestamp) -> (time: Timestamp, wanted: Wanted)? {
+        guard impossible == nil else { return nil }
+        let next = wanted.map { (time: max($0.due - lead, now + Self.shortest), wanted: $0) }
+        guard let overdue else { return next }
+        let again = now + max(min(lead, Self.longestRespite), Self.shortest)
+        if let next, next.time <= again {
+            return (next.time, Wanted(due: min(overdue.due, next.wanted.due), backups: next.wanted.backups.union(overdue.backups)))
+        }
+        return (again, overdue)
     }
 
     /// Whether an alarm, `ahead` at the moment of falling asleep, is what ended a sleep that took `slept`. Both are

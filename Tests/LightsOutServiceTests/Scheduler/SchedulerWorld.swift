@@ -30,12 +30,13 @@ nonisolated func every(_ period: TimeSpan, offset: TimeSpan = .zero) -> @Sendabl
 /// A plan that elapses at 02:30 every day, unless told otherwise.
 nonisolated func plan(
     _ name: BackupName = server, period: TimeSpan = .days(1), offset: TimeSpan = .minutes(150),
-    delay: TimeSpan = .zero, catchUp: Bool = true, wake: Bool = false, retryAttempts: Int = 0,
+    delay: TimeSpan = .zero, catchUp: Bool = true, wake: Bool = false,
+    wakeLead: TimeSpan = .minutes(1), wakeWait: TimeSpan = .minutes(15), retryAttempts: Int = 0,
     staleAfter: TimeSpan? = nil, requirements: Bool = false
 ) -> SchedulePlan {
     SchedulePlan(
         name: name, scheduleTexts: ["every \(period.microseconds) from \(offset.microseconds)"], delay: delay,
-        catchUp: catchUp, wake: wake, retryAttempts: retryAttempts, retryDelay: .minutes(10), staleAfter: staleAfter,
+        catchUp: catchUp, wake: wake, wakeLead: wakeLead, wakeWait: wakeWait, retryAttempts: retryAttempts, retryDelay: .minutes(10), staleAfter: staleAfter,
         hasRequirements: requirements, nextElapse: every(period, offset: offset))
 }
 

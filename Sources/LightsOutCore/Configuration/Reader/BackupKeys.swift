@@ -27,6 +27,9 @@ enum BackupKeys {
             "How long before an elapse the machine is woken for it; otherwise what holds for the machine."),
         Key("wake_grace", \.wakeGrace, ValueKind.delay.optional,
             "How long after a wake-up the due backup waits for network and disks; otherwise what holds for the machine."),
+        Key("wake_wait", \.wakeWait, ValueKind.delay.optional,
+            "How long the machine is kept awake for the due backup while that cannot begin; otherwise what holds for the "
+                + "machine."),
         Key("sleep_gap", \.sleepGap, ValueKind.delay.optional,
             "Another backup that is due within this keeps the machine from going back to sleep after this one; "
                 + "otherwise what holds for the machine."),
@@ -90,6 +93,9 @@ enum GlobalKeys {
             "How long before an elapse the machine is woken for it."),
         Key("wake_grace", \.wakeGrace, .delay,
             "How long after a wake-up the first due backup waits for network and disks to come back."),
+        Key("wake_wait", \.wakeWait, .delay,
+            "How long the machine is kept awake for a due backup with \"wake\" that cannot begin: it waits for a mount, "
+                + "the network, a retry."),
         Key("sleep_gap", \.sleepGap, .delay,
             "A backup that is due within this keeps the machine from going back to sleep."),
         Key("after_delay", \.afterDelay, .delay,
