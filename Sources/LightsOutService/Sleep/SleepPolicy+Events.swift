@@ -71,7 +71,7 @@ nonisolated extension SleepPolicy {
     /// The alarm elapsed, or the armed time has come.
     public mutating func tick(now: Timestamp) -> [SleepEffect] {
         if let woken = memory.woken, !woken.pending.isEmpty, woken.patience <= now, running.isEmpty, !hasWork {
-            giveUpWaiting(woken)
+            giveUpWaiting(woken, now: now)
         }
         switch phase {
         case .considering(let lookAt) where lookAt <= now: phase = .considering(lookAt: .never)
@@ -303,10 +303,13 @@ nonisolated extension SleepPolicy {
         want(Wish(kind: woken.kind, source: .return(woken.ended)), comparedWith: woken.sessions)
     }
 
-    private mutating func giveUpWaiting(_ woken: SleepMemory.Woken) {
+    private mutating func giveUpWaiting(_ woken: SleepMemory.Woken, now: Timestamp) {
+        // As long as `sleep_gap`, or as the machine was kept awake for it.
+        let gap = settings.sleepGap(for: woken.pending)
+        let waited = TimeSpan(microseconds: gap.microseconds + now.since(woken.patience).microseconds)
         decide(
             .delayed,
-            "\(woken.pending.listed) did not begin within \(settings.sleepGap(for: woken.pending).forPeople); not waited for any longer",
+            "\(woken.pending.listed) did not begin within \(waited.forPeople); not waited for any longer",
             isWarning: true)
         memory.woken?.ended.formUnion(woken.pending)
         memory.woken?.pending = []
