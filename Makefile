@@ -49,6 +49,9 @@ samples     = $(wildcard etc/lightsout/backup/*.sample)
 manuals     = $(wildcard docs/man/*.[1-8])
 schemas     = $(wildcard docs/*.schema.json)
 
+# The ways of going off that the hardware clock's alarm is set for: systemd's own units want ours, which nobody has to enable.
+ways_off    = hibernate hybrid-sleep suspend-then-hibernate poweroff
+
 unitdir     = $(LIBDIR)/systemd/system
 catalogdir  = $(LIBDIR)/systemd/catalog
 tmpfilesdir = $(LIBDIR)/tmpfiles.d
@@ -77,6 +80,8 @@ install:
 	mv '$(DESTDIR)$(BINDIR)/lightsout.new' '$(DESTDIR)$(BINDIR)/lightsout'
 	mv '$(DESTDIR)$(SBINDIR)/lightsoutd.new' '$(DESTDIR)$(SBINDIR)/lightsoutd'
 	$(call put_with_paths,644,$(units),$(unitdir))
+	$(foreach way,$(ways_off),install -d '$(DESTDIR)$(unitdir)/systemd-$(way).service.wants' && ln -sf \
+		../lightsout-wakealarm@.service '$(DESTDIR)$(unitdir)/systemd-$(way).service.wants/lightsout-wakealarm@$(way).service' &&) true
 	$(call put_with_paths,644,$(activation),/usr/share/dbus-1/system-services)
 	$(call put,644,$(policies),/usr/share/dbus-1/system.d)
 	$(call put,644,$(actions),/usr/share/polkit-1/actions)
@@ -97,6 +102,8 @@ install:
 uninstall:
 	rm -f '$(DESTDIR)$(BINDIR)/lightsout' '$(DESTDIR)$(SBINDIR)/lightsoutd'
 	rm -f $(foreach file,$(notdir $(units)),'$(DESTDIR)$(unitdir)/$(file)')
+	rm -f $(foreach way,$(ways_off),'$(DESTDIR)$(unitdir)/systemd-$(way).service.wants/lightsout-wakealarm@$(way).service')
+	rmdir --ignore-fail-on-non-empty $(foreach way,$(ways_off),'$(DESTDIR)$(unitdir)/systemd-$(way).service.wants')
 	rm -f $(foreach file,$(notdir $(activation)),'$(DESTDIR)/usr/share/dbus-1/system-services/$(file)')
 	rm -f $(foreach file,$(notdir $(policies)),'$(DESTDIR)/usr/share/dbus-1/system.d/$(file)')
 	rm -f $(foreach file,$(notdir $(actions)),'$(DESTDIR)/usr/share/polkit-1/actions/$(file)')

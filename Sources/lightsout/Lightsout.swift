@@ -17,7 +17,7 @@ struct Lightsout: ParsableCommand {
                 name: "Action",
                 subcommands: [Start.self, Stop.self, Pause.self, Resume.self, Sleep.self, HoldAwake.self]),
             CommandGroup(name: "Configuration", subcommands: [Check.self, Reload.self, Calendar.self]),
-            CommandGroup(name: "Unit", subcommands: [Run.self, Conclude.self, HoldLeases.self, Names.self]),
+            CommandGroup(name: "Unit", subcommands: [Run.self, Conclude.self, HoldLeases.self, WakeAlarmCommand.self, Names.self]),
         ],
         defaultSubcommand: Status.self)
 

@@ -56,6 +56,22 @@ struct InstallTests {
         }
     }
 
+    @Test func `the unit that sets the hardware clock is wanted by each way of going off`() throws {
+        try withTree { tree, build in
+            try make("install", tree, build)
+            let found = try Command.run([
+                "find", tree + "/usr/lib/systemd/system", "-xtype", "f", "-path", "*.wants/*", "-printf", "%P\n",
+            ]).stdout.split(separator: "\n").map(String.init).sorted()
+            #expect(
+                found
+                    == ["hibernate", "hybrid-sleep", "poweroff", "suspend-then-hibernate"].map {
+                        "systemd-\($0).service.wants/lightsout-wakealarm@\($0).service"
+                    })
+            try make("uninstall", tree)
+            try #expect(Command.run(["find", tree, "-name", "*wakealarm*", "-o", "-name", "*.wants"]).stdout == "")
+        }
+    }
+
     @Test func `units follow the prefix`() throws {
         try withTree { tree, build in
             try make("install", tree, build, "PREFIX=/usr/local")

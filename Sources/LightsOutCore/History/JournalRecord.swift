@@ -10,6 +10,7 @@ public struct JournalRecord: Sendable {
         public static let refused = "eb7f049984e645f5a689e39cbba089cd"
         public static let lock = "a937b622de78436daf6515597cd564d2"
         public static let decision = "ce372310c0de429f963904684a48b9da"
+        public static let alarm = "66d7f14208e74faab689affbb5965a09"
     }
 
     public enum Field {
@@ -25,10 +26,19 @@ public struct JournalRecord: Sendable {
         public static let elapse = "LIGHTSOUT_ELAPSE_USEC"
         public static let lock = "LIGHTSOUT_LOCK"
         public static let action = "LIGHTSOUT_ACTION"
+        public static let alarm = "LIGHTSOUT_ALARM"
     }
 
     /// What became of an inhibitor lock: the values of `LIGHTSOUT_LOCK`.
     public enum LockChange: String, Sendable { case taken, released, lost, refused }
+
+    /// What became of the hardware clock's alarm: the values of `LIGHTSOUT_ALARM`.
+    public enum AlarmChange: String, Sendable {
+        case set
+        /// Another program's comes first, and is left.
+        case kept
+        case failed
+    }
 
     public let fields: [(name: String, value: String)]
     public let message: String
@@ -119,6 +129,13 @@ public struct JournalRecord: Sendable {
     ) -> JournalRecord {
         JournalRecord(
             MessageID.decision, priority, message, backup: backup, run: nil, [(Field.action, action)])
+    }
+
+    /// The hardware clock's alarm, as the unit that sets it found it. `journalctl -u lightsoutd` shows it too.
+    public static func alarm(_ change: AlarmChange, _ message: String) -> JournalRecord {
+        JournalRecord(
+            MessageID.alarm, change == .failed ? .warning : .info, message, backup: nil, run: nil,
+            [(Field.alarm, change.rawValue), ("OBJECT_SYSTEMD_UNIT", "lightsoutd.service")])
     }
 
     /// Something about a backup that an administrator should read and that is none of the events with an id.

@@ -92,6 +92,7 @@ public final class Daemon {
         let status = try loop.run()
         writer.finish()
         leases.handOver()
+        sleep.end()
         ServiceManager.stopping(status: "Stopping; running backups go on")
         return status
     }

@@ -11,6 +11,7 @@ final class SleepCoordinator {
     private unowned let daemon: Daemon
     private var policy: SleepPolicy
     private let store: SleepMemoryStore
+    private let order: LeftOrder
     private var login: LoginWatch?
     private lazy var alarm = WakeTimer(daemon.loop) { [unowned self] in tick() }
     private var timer: EventSource?
@@ -50,6 +51,7 @@ final class SleepCoordinator {
     init(_ daemon: Daemon) {
         self.daemon = daemon
         store = SleepMemoryStore(directory: daemon.directories.state)
+        order = LeftOrder(daemon.directories, log: daemon.log)
         let boot = (try? Identity.boot()) ?? "unknown"
         var memory: SleepMemory?
         do throws(SystemError) {
@@ -136,6 +138,9 @@ final class SleepCoordinator {
     /// Whether the machine sleeps, or has not come back to work.
     var isAsleep: Bool { standing != .awake }
 
+    /// The daemon ends.
+    func end() { order.daemonEnds() }
+
     // MARK: Requests
 
     func request(_ kind: SleepKind, by who: String) { carryOut(policy.request(kind, by: who, now: daemon.now)) }
@@ -213,7 +218,7 @@ final class SleepCoordinator {
         carryOut(
             policy.sleepBegins(
                 nil, now: daemon.now, boot: Self.boottime,
-                sessions: view?.sessions.map(\.session) ?? policy.sessions))
+                sessions: view?.sessions.map(\.session) ?? policy.sessions, offObstacle: AlarmUnit.obstacle()))
     }
 
     private func isBack() {
@@ -274,6 +279,7 @@ final class SleepCoordinator {
     }
 
     private func tellWake() {
+        defer { order.leave(policy.alarm.order) }
         let (due, heldBack) = firstWake()
         let (wanted, lead) = wakeWanted(due)
         let overdue = daemon.dueLocks.overdue

@@ -77,9 +77,10 @@ nonisolated extension Timestamp {
 }
 
 nonisolated extension Set<BackupName> {
-    fileprivate var words: String { map(\.text).sorted().joined(separator: " ") }
+    /// One word a name.
+    var words: String { map(\.text).sorted().joined(separator: " ") }
 
-    fileprivate init?(words: Substring) {
+    init?(words: Substring) {
         var names: Set<BackupName> = []
         for word in words.split(separator: " ") {
             guard let name = try? BackupName(String(word)) else { return nil }

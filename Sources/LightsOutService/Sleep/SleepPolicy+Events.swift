@@ -105,8 +105,9 @@ nonisolated extension SleepPolicy {
     ///   - kind: how; nil where that is not known yet: `sleepKindKnown` may follow.
     ///   - boot: CLOCK_BOOTTIME.
     ///   - sessions: as they are now.
+    ///   - offObstacle: why the machine cannot be woken from hibernation; nil where it can.
     public mutating func sleepBegins(
-        _ kind: SleepKind?, now: Timestamp, boot: TimeSpan, sessions: [UserSession]
+        _ kind: SleepKind?, now: Timestamp, boot: TimeSpan, sessions: [UserSession], offObstacle: String? = nil
     ) -> [SleepEffect] {
         let isOurs = phase == .asking
         let told = kind ?? (isOurs ? asked?.kind : nil)
@@ -128,9 +129,8 @@ nonisolated extension SleepPolicy {
         arm(time)
         effects.append(.persist(memory))
         if let (time, wanted) = wakeUp {
-            decide(
-                .sleeping,
-                "the machine \(told?.verb ?? "goes to sleep"); lightsout wakes it at \(settings.showTime(time)) for \(wanted.backups.listed), due \(settings.showTime(wanted.due))")
+            let promise = promise(of: time, for: wanted, told, offObstacle)
+            decide(.sleeping, "the machine \(told?.verb ?? "goes to sleep"); \(promise)")
         } else {
             let why =
                 if alarm.impossible != nil && alarm.wanted != nil {
@@ -144,6 +144,20 @@ nonisolated extension SleepPolicy {
         }
         effects.append(.releaseDelayLock)
         return finish(now)
+    }
+
+    /// What is said of the alarm that is set: no more than it can do. The kernel sets the hardware clock for suspend; for
+    /// hibernation another unit does, if it can.
+    private func promise(
+        of time: Timestamp, for wanted: WakeAlarm.Wanted, _ kind: SleepKind?, _ offObstacle: String?
+    ) -> String {
+        let wakes = "lightsout wakes it at \(settings.showTime(time)) for \(wanted.backups.listed), due \(settings.showTime(wanted.due))"
+        guard let offObstacle else { return wakes }
+        return switch kind {
+        case .suspend: wakes
+        case .hibernate, .poweroff: "lightsout cannot wake it from that for \(wanted.backups.listed): \(offObstacle)"
+        case .hybridSleep, .suspendThenHibernate, nil: "\(wakes), if it is suspended then; it cannot wake it from hibernation: \(offObstacle)"
+        }
     }
 
     /// How the machine that is falling asleep does so: seen when systemd begins it.
@@ -185,7 +199,7 @@ nonisolated extension SleepPolicy {
         guard let ahead = asleep.alarm else {
             return decide(.resumed, "the machine is back after \(slept.forPeople); no alarm of lightsout was set")
         }
-        guard WakeAlarm.woke(ahead: ahead, slept: slept) else {
+        guard WakeAlarm.woke(ahead: ahead, slept: slept, kind: asleep.kind) else {
             let when =
                 slept < ahead
                 ? "before lightsout's alarm"

@@ -49,10 +49,18 @@ nonisolated struct WakeAlarm: Hashable, Sendable {
         return (again, overdue)
     }
 
-    /// Whether an alarm, `ahead` at the moment of falling asleep, is what ended a sleep that took `slept`. Both are
-    /// lengths, by CLOCK_BOOTTIME: the clock may have been set meanwhile.
-    static func woke(ahead: TimeSpan, slept: TimeSpan) -> Bool {
+    /// What the hardware clock is set to when the machine goes off in a way that the kernel sets no alarm for: whatever the
+    /// time is then, so that it need not be said again as time goes by.
+    var order: WakeOrder? {
+        (overdue ?? wanted).map { WakeOrder(at: $0.due - lead, due: $0.due, backups: $0.backups) }
+    }
+
+    /// Whether an alarm, `ahead` at the moment of falling asleep, is what ended a sleep of that kind that took `slept`.
+    /// Both are lengths, by CLOCK_BOOTTIME: the clock may have been set meanwhile.
+    static func woke(ahead: TimeSpan, slept: TimeSpan, kind: SleepKind = .suspend) -> Bool {
         let early = TimeSpan(microseconds: slept.microseconds &+ 1_000_000) < ahead
-        return !early && slept.microseconds <= ahead.microseconds &+ longestResume.microseconds
+        // The hardware clock's alarm is set later where the machine would still be busy hibernating.
+        let alarm = kind == .suspend ? ahead : max(ahead, ClockAlarm.shortest)
+        return !early && slept.microseconds <= alarm.microseconds &+ longestResume.microseconds
     }
 }

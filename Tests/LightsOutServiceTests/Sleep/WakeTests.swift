@@ -63,6 +63,42 @@ struct `Waking the machine` {
         #expect(world.told(.woken) == "lightsout woke the machine for server, due 2:30")
     }
 
+    @Test func `the journal promises of each kind of sleep only what wakes the machine from it`() {
+        func told(_ kind: SleepKind?) -> String? {
+            var world = SleepWorld()
+            world.carryOut(
+                world.policy.sleepBegins(kind, now: world.now, boot: world.boot, sessions: [], offObstacle: "it has no clock"))
+            return world.told(.sleeping)
+        }
+        let wakes = "lightsout wakes it at 2:29 for server, due 2:30"
+        let unless = "\(wakes), if it is suspended then; it cannot wake it from hibernation: it has no clock"
+        #expect(told(.suspend) == "the machine suspends; \(wakes)")
+        #expect(told(nil) == "the machine goes to sleep; \(unless)")
+        #expect(told(.hybridSleep) == "the machine goes into hybrid sleep; \(unless)")
+        #expect(told(.suspendThenHibernate) == "the machine suspends, and hibernates later; \(unless)")
+        #expect(told(.hibernate) == "the machine hibernates; lightsout cannot wake it from that for server: it has no clock")
+    }
+
+    @Test func `back from hibernation by an alarm that left the machine the time to go off, it was woken by lightsout`() {
+        for (kind, action) in [(SleepKind.hibernate, SleepDecision.Action.woken), (.suspend, .resumed)] {
+            var world = SleepWorld()
+            world.set(at(2, 28, 50))
+            world.fallAsleep(kind)
+            world.wake(at: at(2, 33))
+            #expect(world.actions == [.sleeping, action])
+        }
+    }
+
+    @Test func `what the hardware clock is to be set to is the lead before the due time, whatever has elapsed`() {
+        var world = SleepWorld()
+        #expect(world.policy.alarm.order == WakeOrder(at: at(2, 29), due: at(2, 30), backups: [server]))
+        world.set(at(2, 29, 30))
+        world.carryOut(world.policy.tick(now: world.now))
+        #expect(world.policy.alarm.order?.at == at(2, 29))
+        world.want(nil, [])
+        #expect(world.policy.alarm.order == nil)
+    }
+
     @Test func `who woke it before the alarm, or long after, was not lightsout`() {
         for (time, words) in [(at(2, 28), "before lightsout's alarm"), (at(7), "4h 31min after lightsout's alarm")] {
             var world = SleepWorld()

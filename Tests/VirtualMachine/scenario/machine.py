@@ -17,10 +17,16 @@ class Machine:
     Its kernel, disk, console and sockets are files of the working directory: the path of a socket must be short.
     """
 
-    def __init__(self, transcript: Transcript):
+    def __init__(self, transcript: Transcript, keeps_disk: bool = False):
+        """`keeps_disk`: what the guest writes is there again after `power_on`; otherwise it is gone with the machine."""
         self._transcript = transcript
+        self._snapshot = "off" if keeps_disk else "on"
 
     def __enter__(self) -> "Machine":
+        self._start()
+        return self
+
+    def _start(self) -> None:
         sockets = [Path("qmp.socket"), Path("agent.socket"), Path("login.socket")]
         for path in sockets:
             path.unlink(missing_ok=True)
@@ -28,10 +34,11 @@ class Machine:
             ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"]
             # q35 suspends only once. Emulation, because a /dev/kvm that opens may still not run this kernel.
             + ["-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "512"]
-            + ["-nodefaults", "-nic", "none", "-display", "none", "-no-reboot", "-rtc", "base=utc,clock=host"]
+            + ["-nodefaults", "-nic", "none", "-display", "none", "-no-reboot", "-no-shutdown", "-rtc", "base=utc,clock=host"]
             + ["-kernel", "kernel/vmlinuz", "-initrd", "kernel/initrd"]
             + ["-append", KERNEL_ARGUMENTS]
-            + ["-drive", "file=disk.img,format=raw,if=virtio,snapshot=on"]
+            + ["-drive", f"file=disk.img,format=raw,if=virtio,cache=unsafe,snapshot={self._snapshot}"]
+            + ["-drive", f"file=swap.img,format=raw,if=virtio,cache=unsafe,snapshot={self._snapshot}"]
             + ["-qmp", "unix:qmp.socket,server=on,wait=off"]
             + ["-serial", "file:console.txt"]
             + ["-serial", "unix:agent.socket,server=on,wait=off"]
@@ -46,11 +53,37 @@ class Machine:
         except BaseException:
             self.__exit__()
             raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._qemu.kill()
         self._qemu.wait()
+
+    def power_on(self) -> None:
+        """Starts the machine again after `expect_power_off`, with the disks as they were left."""
+        self.__exit__()
+        self._start()
+        self._transcript.say("  -- the machine is powered on")
+
+    def expect_power_off(self, within: float) -> float:
+        """Waits until the guest has powered the machine off; the time at which it did."""
+        return self._expect("SHUTDOWN", "the machine powers off", within)
+
+    def rtc_alarm(self) -> str | None:
+        """The alarm that stands in the registers of the RTC, as HH:MM:SS of its own clock; None where it is off.
+
+        Also of a machine that is powered off: this is what real hardware would go by.
+        """
+        control = self._rtc_register(0x0B)
+        if not control & 0x20:
+            return None
+        fields = [self._rtc_register(register) for register in (5, 3, 1)]
+        if not control & 0x04:
+            fields = [(field >> 4) * 10 + (field & 15) for field in fields]
+        return ":".join(f"{field:02d}" for field in fields)
+
+    def _rtc_register(self, register: int) -> int:
+        self._qmp.monitor(f"o /b 0x70 {register}")
+        return int(self._qmp.monitor("i /b 0x71").partition("=")[2], 16)
 
     def press_power_key(self) -> None:
         self._qmp.command("system_powerdown")

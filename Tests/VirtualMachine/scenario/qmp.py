@@ -18,9 +18,9 @@ class QMP:
         self._next_message(time.monotonic() + 10)  # the greeting
         self.command("qmp_capabilities")
 
-    def command(self, name: str) -> Any:
+    def command(self, name: str, **arguments: str) -> Any:
         """Has QEMU do `name` and returns what it answers."""
-        self._socket.sendall(json.dumps({"execute": name}).encode() + b"\n")
+        self._socket.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         deadline = time.monotonic() + 30
         while (message := self._next_message(deadline)) is not None:
             if "error" in message:
@@ -28,6 +28,10 @@ class QMP:
             if "return" in message:
                 return message["return"]
         raise Broken(f"QEMU did not answer {name}")
+
+    def monitor(self, line: str) -> str:
+        """What QEMU's monitor for people answers to `line`."""
+        return str(self.command("human-monitor-command", **{"command-line": line}))
 
     def wait_for(self, event: str, within: float) -> float | None:
         """The time at which `event` happened, once: each event is given out to one caller. None if it does not come."""
