@@ -49,6 +49,8 @@ complete -c lightsout -n '__fish_seen_subcommand_from hold' -x -l who -d 'Who ke
 complete -c lightsout -n '__fish_seen_subcommand_from hold' -x -l why -d 'Why'
 complete -c lightsout -n '__fish_seen_subcommand_from hold' -a '(__fish_complete_subcommand)'
 complete -c lightsout -n '__fish_seen_subcommand_from check' -F
+complete -c lightsout -n '__fish_seen_subcommand_from check' -l wake -a 'suspend hibernate hybrid-sleep' -d 'Try whether the machine wakes up'
+complete -c lightsout -n '__fish_seen_subcommand_from check' -l yes -d 'Do not ask before'
 complete -c lightsout -n '__fish_seen_subcommand_from calendar' -x -s n -l iterations -d 'Show so many elapses'
 complete -c lightsout -n '__fish_seen_subcommand_from calendar' -x -l base-time -d 'Elapses after this time'
 complete -c lightsout -n '__fish_seen_subcommand_from help' -a "$commands"

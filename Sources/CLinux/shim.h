@@ -27,6 +27,22 @@ static inline int lo_watch_clock(int timer) {
     return timerfd_settime(timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 }
 
+/* A timer on CLOCK_REALTIME_ALARM, which wakes a suspended machine at that second (timerfd_create(2)): a descriptor that
+ * is closed on exec; closing it takes the alarm back. Returns -1 and sets errno where it fails. */
+static inline int lo_wake_timer(long long seconds) {
+    int timer = timerfd_create(CLOCK_REALTIME_ALARM, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (timer < 0)
+        return -1;
+    struct itimerspec at = {.it_value = {.tv_sec = seconds}};
+    if (timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL) < 0) {
+        int error = errno;
+        close(timer);
+        errno = error;
+        return -1;
+    }
+    return timer;
+}
+
 /* pidfd_open(2), which glibc has from 2.36 on only. */
 static inline int lo_pidfd_open(pid_t pid) {
     return (int) syscall(SYS_pidfd_open, pid, 0U);

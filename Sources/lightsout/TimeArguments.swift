@@ -18,4 +18,12 @@ enum TimeArguments {
         }
         return joined
     }
+
+    /// The words with the kind of sleep that `check --wake` stands for: ArgumentParser knows no option whose value may be
+    /// left out.
+    static func withKindOfSleep(_ arguments: [String]) -> [String] {
+        guard arguments.first == "check" else { return arguments }
+        let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+        return arguments.enumerated().map { $0.offset < end && $0.element == "--wake" ? "--wake=suspend" : $0.element }
+    }
 }

@@ -33,7 +33,7 @@ do {
         Glibc.exit(0)
     default: break
     }
-    var command = try Lightsout.parseAsRoot(TimeArguments.joined(arguments))
+    var command = try Lightsout.parseAsRoot(TimeArguments.withKindOfSleep(TimeArguments.joined(arguments)))
     try command.run()
 } catch let exit as ExitCode {
     Glibc.exit(exit.rawValue)

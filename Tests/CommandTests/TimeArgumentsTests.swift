@@ -24,3 +24,24 @@ struct `Times that begin with a dash` {
         #expect((calendar as? Calendar)?.baseTime == time)
     }
 }
+
+struct `The kind of sleep that may be left out` {
+    @Test(arguments: [
+        (["check", "--wake"], ["check", "--wake=suspend"]),
+        (["check", "--yes", "--wake"], ["check", "--yes", "--wake=suspend"]),
+        (["check", "--wake=hibernate", "--yes"], ["check", "--wake=hibernate", "--yes"]),
+        (["check", "--", "--wake"], ["check", "--", "--wake"]),
+        (["hold", "--", "x", "--wake"], ["hold", "--", "x", "--wake"]),
+    ])
+    func `is suspend`(typed: [String], understood: [String]) {
+        #expect(TimeArguments.withKindOfSleep(typed) == understood)
+    }
+
+    @Test func `goes with --yes and with nothing else`() throws {
+        let check = try Lightsout.parseAsRoot(["check", "--wake=hybrid-sleep", "--yes"]) as? Check
+        #expect(check?.wake == .hybridSleep && check?.yes == true)
+        for wrong in [["check", "--yes"], ["check", "--wake=suspend", "--json"], ["check", "--wake=suspend", "x.yaml"], ["check", "--wake=poweroff"]] {
+            #expect(throws: (any Error).self) { try Lightsout.parseAsRoot(wrong) }
+        }
+    }
+}

@@ -164,6 +164,60 @@ extension WholeSystem {
             }
         }
 
+        // MARK: lightsout check --wake
+
+        @Test func `is tried by root, at a terminal or with --yes, and with nothing else`() throws {
+            try withClock { world, _ in
+                for (line, user, status, words) in [
+                    ("lightsout check --wake --yes", "tester", 77, "only root"),
+                    ("lightsout check --wake </dev/null", "root", 64, "there is no terminal to ask at"),
+                    ("lightsout check --wake=poweroff --yes", "root", 64, "poweroff"),
+                    ("lightsout check --yes", "root", 64, "--yes goes with --wake"),
+                ] {
+                    let done = try world.machine.run(line, as: user)
+                    #expect(done.status == status, "\(done)")
+                    #expect(done.complaint().contains(words), "\(done)")
+                }
+                let declined = try world.machine.run("export TERM=xterm; echo n | script -qec 'lightsout check --wake' /dev/null")
+                #expect(declined.status == 75 && declined.stdout.contains("Go on? [y/N]") && declined.stdout.contains("nothing was done"), "\(declined)")
+                #expect(try world.machine.sleeps() == [])
+            }
+        }
+
+        @Test func `is not tried while a backup or another program forbids sleep`() throws {
+            try withClock { world, _ in
+                try world.daemon.install("busy", "until [ -e /run/test/go-on ]; do sleep 0.02; done")
+                defer { do { try world.machine.remove("/etc/lightsout/backup/busy_backup") } catch { Issue.record(error) } }
+                try world.machine.sh("systemctl start --no-block lightsout-backup@busy")
+                try world.machine.eventually("it runs") { try world.machine.locks().contains { $0.mode == "block" } }
+                let done = try world.machine.run("lightsout check --wake --yes")
+                #expect(done.status == 75 && done.complaint().contains("Backup 'busy' is running"), "\(done)")
+                #expect(try world.machine.sleeps() == [])
+                try world.machine.sh(": >/run/test/go-on")
+            }
+        }
+
+        /// The sleep of the test machine is none by the kernel's clocks.
+        @Test func `is tried in earnest, and a machine that did not sleep is told of`() throws {
+            try withClock { world, _ in
+                try world.machine.write(Self.alarm, "")
+                try world.machine.sleepLasts(.seconds(1))
+                let done = try world.machine.run("lightsout check --wake=hibernate --yes")
+                #expect(done.status == 1 && done.stderr.contains("the machine did not hibernate"), "\(done)")
+                #expect(done.stdout.contains("is to wake it in 3min"))
+                #expect(try world.machine.sleeps() == ["hibernate"])
+                try #expect(alarmRecords(world).map(\.change) == ["kept"])
+                try #expect(readAlarm(world) == nil)
+            }
+        }
+
+        @Test func `is not tried where there is none`() throws {
+            try withClock(wakeup: "disabled") { world, _ in
+                let done = try world.machine.run("lightsout check --wake --yes")
+                #expect(done.status == 69 && done.complaint().contains("may not wake it"), "\(done)")
+            }
+        }
+
         @Test func `is set by a unit that may do nothing else`() throws {
             let said = try Machine.shared.sh("systemd-analyze security --no-pager lightsout-wakealarm@hibernate.service | tail -n 1")
             let exposure = try #require(Double(said.split(separator: ":").last?.split(separator: " ").first ?? ""))

@@ -38,7 +38,7 @@ public struct AlarmSetter {
             return
         }
         guard let order else { return }
-        do throws(Failure) { journal(try set(order, for: kind)) } catch {
+        do throws(AlarmFailure) { journal(try set(order, for: kind)) } catch {
             journal(
                 .alarm(
                     .failed,
@@ -46,21 +46,19 @@ public struct AlarmSetter {
         }
     }
 
-    /// Why no alarm was set, to complete a sentence.
-    private struct Failure: Error { var why: String }
-
-    private func set(_ order: WakeOrder, for kind: SleepKind) throws(Failure) -> JournalRecord {
+    private func set(_ order: WakeOrder, for kind: SleepKind) throws(AlarmFailure) -> JournalRecord {
         let clock: HardwareClock
         do throws(HardwareClock.Obstacle) { clock = try HardwareClock.choose(from: HardwareClock.all(in: clocks)) } catch {
-            throw Failure(why: "\(error)")
+            throw AlarmFailure(why: "\(error)")
         }
-        let reading = try read(clock)
+        let attribute = AlarmAttribute(clock, in: clocks)
+        let reading = try attribute.read()
         let alarm = ClockAlarm(reading: reading, now: Timestamp(microseconds: Clock.realtime))
         let before = record()
         let ours = before?.clock == clock.name ? before?.value : nil
         switch alarm.decide(order, ours: ours) {
         case .stale:
-            throw Failure(why: "that was long ago, and lightsoutd, which would know what is due next, does not run")
+            throw AlarmFailure(why: "that was long ago, and lightsoutd, which would know what is due next, does not run")
         case .keep(let at):
             forget()
             return .alarm(
@@ -69,7 +67,7 @@ public struct AlarmSetter {
         case .set(let value, let at, let instead):
             // What stood there before lightsout's own is still to come back.
             let instead = instead ?? (reading.pending == ours ? before?.instead : nil)
-            try write(value, to: clock, at: at)
+            try attribute.set(value, at: at)
             remember(SetAlarm(clock: clock.name, value: value, instead: instead))
             return .alarm(
                 .set,
@@ -92,59 +90,18 @@ public struct AlarmSetter {
         guard let set = record() else { return }
         forget()
         guard let clock = HardwareClock.all(in: clocks).first(where: { $0.name == set.clock }) else { return }
-        do throws(Failure) {
-            let reading = try read(clock)
+        do throws(AlarmFailure) {
+            let attribute = AlarmAttribute(clock, in: clocks)
+            let reading = try attribute.read()
             // It is another program's by now.
             guard reading.alarm == nil || reading.alarm == set.value else { return }
             if let instead = set.instead, instead > reading.clock {
-                try write(instead, to: clock, at: nil)
+                try attribute.set(instead, at: nil)
             } else if reading.alarm != nil {
-                try clear(clock)
+                try attribute.clear()
             }
         } catch {
             journal(.alarm(.failed, "the alarm of the hardware clock (\(clock.name)) cannot be taken back: \(error.why)"))
-        }
-    }
-
-    // MARK: The clock
-
-    private func read(_ clock: HardwareClock) throws(Failure) -> ClockAlarm.Reading {
-        let path = "\(clocks)/\(clock.name)"
-        guard let now = Descriptor.firstLine(of: "\(path)/since_epoch").flatMap({ Int64($0) }) else {
-            throw Failure(why: "its hardware clock (\(clock.name)) does not tell its time")
-        }
-        // Empty where no alarm is set.
-        let alarm = Descriptor.firstLine(of: "\(path)/wakealarm").flatMap { Int64($0) }
-        return ClockAlarm.Reading(clock: now, alarm: alarm == 0 ? nil : alarm)
-    }
-
-    /// - Parameter at: the alarm as the system counts; nil for one that stood there before.
-    private func write(_ value: Int64, to clock: HardwareClock, at: Timestamp?) throws(Failure) {
-        // The kernel refuses to set an alarm where one is set.
-        try clear(clock)
-        do throws(SystemError) { try put(value, clock) } catch {
-            throw Failure(why: Self.why(error, clock, at: at))
-        }
-        guard Descriptor.firstLine(of: "\(clocks)/\(clock.name)/wakealarm") == String(value) else {
-            throw Failure(why: "its hardware clock (\(clock.name)) did not keep the alarm")
-        }
-    }
-
-    private func clear(_ clock: HardwareClock) throws(Failure) {
-        do throws(SystemError) { try put(0, clock) } catch { throw Failure(why: Self.why(error, clock, at: nil)) }
-    }
-
-    private func put(_ value: Int64, _ clock: HardwareClock) throws(SystemError) {
-        let file = try Descriptor.open("\(clocks)/\(clock.name)/wakealarm", O_WRONLY | O_TRUNC | O_NOFOLLOW)
-        try file.writeAll("\(value)\n".utf8)
-    }
-
-    static func why(_ error: SystemError, _ clock: HardwareClock, at: Timestamp?) -> String {
-        switch (error.code, at) {
-        case (EBUSY, _): "its hardware clock (\(clock.name)) is busy: another program uses its alarm"
-        case (EINVAL, let at?), (ERANGE, let at?), (EDOM, let at?), (ETIME, let at?):
-            "its hardware clock (\(clock.name)) takes no alarm so far ahead (\(show(at))); many take one for 24 hours at most"
-        default: "its hardware clock (\(clock.name)) cannot be set (\(error.reason))"
         }
     }
 
@@ -177,7 +134,7 @@ public struct AlarmSetter {
 
 nonisolated extension SleepKind {
     /// Completes "nothing wakes the machine …".
-    fileprivate var whence: String {
+    var whence: String {
         switch self {
         case .suspend: "from suspend"
         case .hibernate: "from hibernation"

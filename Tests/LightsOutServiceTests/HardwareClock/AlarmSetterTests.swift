@@ -154,7 +154,7 @@ struct AlarmSetterTests {
         (ERANGE, "takes no alarm so far ahead"), (ENODEV, "cannot be set (No such device)"),
     ])
     func `says what the kernel refuses`(code: Int32, words: String) {
-        let why = AlarmSetter.why(SystemError(code: code, operation: "write"), HardwareClock(name: "rtc0"), at: at(2))
+        let why = AlarmAttribute.why(SystemError(code: code, operation: "write"), HardwareClock(name: "rtc0"), at: at(2))
         #expect(why.contains(words))
     }
 

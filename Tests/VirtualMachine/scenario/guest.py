@@ -10,6 +10,7 @@ from serial import Output
 from transcript import Broken, Transcript
 
 DECISION = "ce372310c0de429f963904684a48b9da"  # MESSAGE_ID of sleep and wake decisions
+ALARM = "66d7f14208e74faab689affbb5965a09"
 STARTED = "54cc1f46a6b448899f14ebc8e1c91790"
 FINISHED = "782b279e4aed49008a521705136ad691"
 
@@ -21,7 +22,7 @@ backups:
     wake: true
     wake_lead: {lead}s
     wake_grace: 0s
-    after: return
+    after: {after}
     after_delay: {delay}s
 """
 
@@ -64,10 +65,10 @@ class Guest:
 
     # Backups. The backup script of the test goes on for as long as a file exists.
 
-    def schedule(self, ahead: int, lead: int, delay: int) -> int:
+    def schedule(self, ahead: int, lead: int, delay: int, after: str = "return") -> int:
         """Has `server` run once a day, next in `ahead` seconds, waking the machine; the time of that elapse."""
         elapse = int(self.now()) + ahead
-        text = CONFIGURATION.format(time=time.strftime("%H:%M:%S", time.gmtime(elapse)), lead=lead, delay=delay)
+        text = CONFIGURATION.format(time=time.strftime("%H:%M:%S", time.gmtime(elapse)), lead=lead, delay=delay, after=after)
         self._transcript.quote(text)
         self.demand(f"cat >/etc/lightsout/lightsout.yaml <<'END'\n{text}END")
         self.demand("systemctl reload lightsoutd.service")
@@ -114,10 +115,17 @@ class Guest:
             "systemd-run --quiet --uid=alice --on-active=1s --timer-property=AccuracySec=10ms systemctl suspend"
         )
 
-    def set_idle_action(self, action: str) -> None:
+    def go_off_soon(self, verb: str) -> None:
+        """Root's `systemctl VERB`, a second from now: this very answer would be lost in it."""
+        self.demand(f"systemd-run --quiet --on-active=1s --timer-property=AccuracySec=10ms systemctl {verb}")
+
+    def move_lid(self, position: str) -> None:
+        self.demand(f"echo {position} >/run/lid")
+
+    def set_idle_action(self, action: str, after: int = 2) -> None:
         self.demand(
             "mkdir -p /run/systemd/logind.conf.d"
-            f" && printf '[Login]\\nIdleAction={action}\\nIdleActionSec=2s\\n' >/run/systemd/logind.conf.d/idle.conf"
+            f" && printf '[Login]\\nIdleAction={action}\\nIdleActionSec={after}s\\n' >/run/systemd/logind.conf.d/idle.conf"
             " && systemctl restart systemd-logind.service"
         )
 
@@ -140,6 +148,13 @@ class Guest:
     def records(self, message_id: str, since: float) -> list[dict[str, str]]:
         lines = self.demand(f"journalctl --output=json MESSAGE_ID={message_id} --since=@{since:.3f}")
         return [json.loads(line) for line in lines.splitlines()]
+
+    def show_alarms(self, since: float) -> list[dict[str, str]]:
+        """What became of the hardware clock's alarm, by the journal; also quoted in the transcript."""
+        records = self.records(ALARM, since)
+        for record in records:
+            self._transcript.quote(f"[alarm {record.get('LIGHTSOUT_ALARM')}] {record.get('MESSAGE')}")
+        return records
 
     def show_decisions(self, since: float) -> list[dict[str, str]]:
         """The decisions on sleeping and waking that were journaled, also quoted in the transcript."""

@@ -21,6 +21,7 @@ class Machine:
         """`keeps_disk`: what the guest writes is there again after `power_on`; otherwise it is gone with the machine."""
         self._transcript = transcript
         self._snapshot = "off" if keeps_disk else "on"
+        self._clock_ahead = 0.0
 
     def __enter__(self) -> "Machine":
         self._start()
@@ -34,7 +35,7 @@ class Machine:
             ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64"]
             # q35 suspends only once. Emulation, because a /dev/kvm that opens may still not run this kernel.
             + ["-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "512"]
-            + ["-nodefaults", "-nic", "none", "-display", "none", "-no-reboot", "-no-shutdown", "-rtc", "base=utc,clock=host"]
+            + ["-nodefaults", "-nic", "none", "-display", "none", "-no-reboot", "-no-shutdown", "-rtc", f"base={self._rtc_base()},clock=host"]
             + ["-kernel", "kernel/vmlinuz", "-initrd", "kernel/initrd"]
             + ["-append", KERNEL_ARGUMENTS]
             + ["-drive", f"file=disk.img,format=raw,if=virtio,cache=unsafe,snapshot={self._snapshot}"]
@@ -58,11 +59,19 @@ class Machine:
         self._qemu.kill()
         self._qemu.wait()
 
-    def power_on(self) -> None:
-        """Starts the machine again after `expect_power_off`, with the disks as they were left."""
+    def power_on(self, at: float) -> None:
+        """Starts the machine again after `expect_power_off`, with the disks as they were left.
+
+        `at`: what its RTC shows then. Nobody waits for the night: the clock of a machine that is off can be moved on.
+        """
         self.__exit__()
+        self._clock_ahead = at - time.time()
         self._start()
-        self._transcript.say("  -- the machine is powered on")
+        clock = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
+        self._transcript.say(f"  -- the machine is powered on; its RTC shows {clock}")
+
+    def _rtc_base(self) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + self._clock_ahead))
 
     def expect_power_off(self, within: float) -> float:
         """Waits until the guest has powered the machine off; the time at which it did."""

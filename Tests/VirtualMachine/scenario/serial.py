@@ -53,7 +53,8 @@ class Agent:
 
     def __init__(self, line: SerialLine):
         self._line = line
-        self._requests = 0
+        # No number of a machine that hibernated since: its agent would take the request for one that it has served.
+        self._requests = int(time.time() * 1000)
 
     def run(self, command: str, within: float = 60) -> Output:
         """Runs `command` as root, exactly once, however often the line must be asked for the answer."""

@@ -1,5 +1,6 @@
 """The scenario: a server that sleeps, wakes up for its backup and goes back to sleep. Each step is a promise of lightsout."""
 
+from boot import boots
 from guest import FINISHED, STARTED, Guest, blocks_sleep
 from machine import Machine
 from transcript import Transcript
@@ -21,16 +22,6 @@ def scenario(machine: Machine, transcript: Transcript) -> None:
     stays_up_for_who_logged_in(machine, guest, transcript)
     transcript.heading("what an administrator reads afterwards")
     guest.show("journalctl --quiet --identifier=lightsout --identifier=lightsoutd")
-
-
-def boots(guest: Guest, transcript: Transcript) -> None:
-    transcript.heading("the machine boots and lightsoutd serves")
-    state = guest.ask("systemctl is-system-running --wait", within=300).text
-    transcript.promise(state == "running", "the guest is up, no unit failed", state)
-    guest.show("uname -sr; systemctl --version | head -n 1; cat /sys/power/mem_sleep; systemd-analyze time | head -n 1")
-    guest.demand("systemctl enable --now lightsoutd.service")
-    state = guest.ask("systemctl is-active lightsoutd.service").text
-    transcript.promise(state == "active", "lightsoutd is active", state)
 
 
 def stays_awake_during_a_backup(machine: Machine, guest: Guest, transcript: Transcript) -> None:
