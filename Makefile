@@ -43,6 +43,9 @@ activation  = $(wildcard systemd/org.*.service)
 policies    = $(wildcard systemd/org.*.conf)
 actions     = $(wildcard systemd/*.policy)
 catalogs    = $(wildcard systemd/*.catalog)
+# Drop-ins of others' units, each in a folder called as there; and what is wanted at boot although nobody enabled it.
+dropins     = $(filter-out systemd/tmpfiles.d/%,$(wildcard systemd/*.d/*.conf))
+wanted      = systemd/lightsout-reboot.service
 tmpfiles    = $(wildcard systemd/tmpfiles.d/*.conf)
 needrestart = $(wildcard etc/needrestart/conf.d/*.conf)
 samples     = $(wildcard etc/lightsout/backup/*.sample)
@@ -82,6 +85,9 @@ install:
 	$(call put_with_paths,644,$(units),$(unitdir))
 	$(foreach way,$(ways_off),install -d '$(DESTDIR)$(unitdir)/systemd-$(way).service.wants' && ln -sf \
 		../lightsout-wakealarm@.service '$(DESTDIR)$(unitdir)/systemd-$(way).service.wants/lightsout-wakealarm@$(way).service' &&) true
+	$(foreach file,$(dropins),$(call put,644,$(file),$(unitdir)/$(notdir $(patsubst %/,%,$(dir $(file))))) &&) true
+	install -d '$(DESTDIR)$(unitdir)/multi-user.target.wants'
+	ln -sf $(foreach unit,$(notdir $(wanted)),../$(unit)) '$(DESTDIR)$(unitdir)/multi-user.target.wants/'
 	$(call put_with_paths,644,$(activation),/usr/share/dbus-1/system-services)
 	$(call put,644,$(policies),/usr/share/dbus-1/system.d)
 	$(call put,644,$(actions),/usr/share/polkit-1/actions)
@@ -104,6 +110,9 @@ uninstall:
 	rm -f $(foreach file,$(notdir $(units)),'$(DESTDIR)$(unitdir)/$(file)')
 	rm -f $(foreach way,$(ways_off),'$(DESTDIR)$(unitdir)/systemd-$(way).service.wants/lightsout-wakealarm@$(way).service')
 	rmdir --ignore-fail-on-non-empty $(foreach way,$(ways_off),'$(DESTDIR)$(unitdir)/systemd-$(way).service.wants')
+	rm -f $(foreach file,$(dropins),'$(DESTDIR)$(unitdir)/$(patsubst systemd/%,%,$(file))')
+	rm -f $(foreach file,$(notdir $(wanted)),'$(DESTDIR)$(unitdir)/multi-user.target.wants/$(file)')
+	rmdir --ignore-fail-on-non-empty $(foreach file,$(dropins),'$(DESTDIR)$(unitdir)/$(patsubst systemd/%/,%,$(dir $(file)))') 2>/dev/null || true
 	rm -f $(foreach file,$(notdir $(activation)),'$(DESTDIR)/usr/share/dbus-1/system-services/$(file)')
 	rm -f $(foreach file,$(notdir $(policies)),'$(DESTDIR)/usr/share/dbus-1/system.d/$(file)')
 	rm -f $(foreach file,$(notdir $(actions)),'$(DESTDIR)/usr/share/polkit-1/actions/$(file)')

@@ -17,7 +17,11 @@ struct Lightsout: ParsableCommand {
                 name: "Action",
                 subcommands: [Start.self, Stop.self, Pause.self, Resume.self, Sleep.self, HoldAwake.self]),
             CommandGroup(name: "Configuration", subcommands: [Check.self, Reload.self, Calendar.self]),
-            CommandGroup(name: "Unit", subcommands: [Run.self, Conclude.self, HoldLeases.self, WakeAlarmCommand.self, Names.self]),
+            CommandGroup(
+                name: "Unit",
+                subcommands: [
+                    Run.self, Conclude.self, HoldLeases.self, HoldReboot.self, WakeAlarmCommand.self, Names.self,
+                ]),
         ],
         defaultSubcommand: Status.self)
 

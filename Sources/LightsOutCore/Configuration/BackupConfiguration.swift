@@ -38,6 +38,8 @@ public struct BackupSettings: Hashable, Sendable {
     /// The longest that a run may take; then SIGTERM, and SIGKILL after ``stopTimeout``.
     public var timeout = TimeSpan.infinity
     public var stopTimeout = TimeSpan.seconds(90)
+    /// How long a restart of the machine that nobody sits and waits for waits for a run.
+    public var rebootWait = TimeSpan.hours(12)
     public var leftovers = LeftoversPolicy.wait
     /// How long the run waits for processes that the script left behind.
     public var leftoversTimeout = TimeSpan.hours(1)

@@ -26,12 +26,6 @@ final class RestartGuard {
     /// The signal that `RestartKillSignal=` of the unit names.
     static let signal = SIGURG
 
-    private struct Job {
-        let unit: String
-        let type: String
-        let path: String
-    }
-
     /// Longer than any backup; systemd takes no infinite time here.
     private static let farAway: UInt64 = 100 * 365 * 86_400 * 1_000_000
 
@@ -103,7 +97,7 @@ final class RestartGuard {
     private func handleJobs() {
         guard let bus else { return }
         do throws(BusError) {
-            for job in try jobs(bus) where job.unit == unit {
+            for job in try SystemJob.all(bus) where job.unit == unit {
                 switch Verdict(jobType: job.type) {
                 case .leave: break
                 case .stop: onStop()
@@ -115,19 +109,5 @@ final class RestartGuard {
                 }
             }
         } catch { onProblem("\(error)") }
-    }
-
-    private func jobs(_ bus: Bus) throws(BusError) -> [Job] {
-        try bus.call(.systemd1, "ListJobs", timeout: 5_000_000).readArray("(usssoo)") { (message) throws(BusError) in
-            try message.readContainer("r", "usssoo") { (message) throws(BusError) in
-                _ = try message.readUInt32()
-                let unit = try message.readString()
-                let type = try message.readString()
-                _ = try message.readString()
-                let path = try message.readObjectPath()
-                _ = try message.readObjectPath()
-                return Job(unit: unit, type: type, path: path)
-            }
-        }
     }
 }

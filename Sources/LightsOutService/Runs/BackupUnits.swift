@@ -1,3 +1,4 @@
+import Glibc
 import LightsOutCore
 import LightsOutRunner
 import Systemd
@@ -73,14 +74,38 @@ final class BackupUnits {
     }
 
     /// Stops the unit of `backup`; `then` is told what systemd answered.
+    ///
+    /// While a restart of the machine waits for the run, systemd has a stop job already, which waits as well: then the
+    /// unit's processes are told to end.
     func stop(_ backup: BackupName, then: @escaping (Result<Void, BusError>) -> Void) throws(BusError) -> BusSlot {
-        try bus.callAsync(.systemd1, "StopUnit") { (message) throws(BusError) in
-            try message.append(backup.unit)
-            try message.append("replace")
-        } reply: { reply in
-            then(reply.map { _ in })
+        let properties = Bus.Address(
+            Bus.Address.systemd1.destination, Bus.Address.systemd1.path, "org.freedesktop.DBus.Properties")
+        return try bus.callAsync(properties, "Get") { (message) throws(BusError) in
+            try message.append(Bus.Address.systemd1.interface)
+            try message.append("SystemState")
+        } reply: { [unowned self] reply in
+            let state = try? reply.get().readContainer("v", "s") { (message) throws(BusError) in try message.readString() }
+            end(backup.unit, byKilling: state == "stopping", then)
         }
     }
+
+    private func end(_ unit: String, byKilling: Bool, _ then: @escaping (Result<Void, BusError>) -> Void) {
+        startCount += 1
+        let key = startCount
+        do throws(BusError) {
+            stops[key] = try bus.callAsync(.systemd1, byKilling ? "KillUnit" : "StopUnit") { (message) throws(BusError) in
+                try message.append(unit)
+                try message.append(byKilling ? "all" : "replace")
+                if byKilling { try message.append(SIGTERM) }
+            } reply: { [unowned self] reply in
+                stops[key] = nil
+                then(reply.map { _ in })
+            }
+        } catch { then(.failure(error)) }
+    }
+
+    /// Stops that systemd has not answered yet.
+    private var stops: [UInt64: BusSlot] = [:]
 
     // MARK: One start, from beginning to end
 

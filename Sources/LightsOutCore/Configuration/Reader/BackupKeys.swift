@@ -52,6 +52,9 @@ enum BackupKeys {
             "The longest that a run may take; then the script is ended, and the result is aborted."),
         Key("stop_timeout", \.stopTimeout, .limit(mayBeZero: true),
             "How long a script that is ended by SIGTERM has until SIGKILL."),
+        Key("reboot_wait", \.rebootWait, .limit(mayBeZero: true),
+            "How long a restart of the machine that was scheduled, or that unattended-upgrades asked for, waits for the "
+                + "run's end; 0: not at all."),
         Key("leftovers", \.leftovers, .choice,
             "What happens to processes that the script leaves behind: the run waits for them, kills them, or ends "
                 + "without them."),
