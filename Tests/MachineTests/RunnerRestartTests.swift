@@ -158,14 +158,34 @@ extension WholeSystem {
             }
         }
 
-        @Test func `a signal to the runner alone ends the script when stop_timeout is over`() throws {
-            let script = "echo run >>/run/runs; : >/run/begun; until [ -e /run/test/go ]; do sleep 0.1; done"
-            try DaemonWorld.with("backups: {alone: {stop_timeout: 2s}}", scripts: ["alone": script], starting: false) { world throws in
-                try world.machine.begin("lightsout-backup@alone.service")
-                try world.machine.sh("systemctl kill --kill-whom=main lightsout-backup@alone")
-                try world.machine.awaitEnd(of: "lightsout-backup@alone.service", within: 10)
-                #expect(try world.events(of: "alone") == ["started manual", "finished aborted"])
-                #expect(try world.machine.ownLocks() == [])
+        /// Counts the signals that it and a child of it get, and ends.
+        private static let counting = """
+            #!/bin/bash
+            rm -f /run/told
+            setsid bash -c 'trap "echo child >>/run/told; exit" TERM; while :; do sleep 0.05; done' &
+            trap 'echo script >>/run/told' TERM
+            : >/run/begun
+            until [ -s /run/told ]; do sleep 0.05; done
+            sleep 1
+            """
+
+        @Test(arguments: [
+            ("control-group", "systemctl stop"), ("mixed", "systemctl stop"), ("process", "systemctl stop"),
+            ("control-group", "systemctl kill --kill-whom=main"), ("control-group", "systemctl kill"),
+            ("control-group", "systemctl kill --kill-whom=main -s INT"), ("mixed", "systemctl kill --kill-whom=all"),
+        ])
+        func `whoever systemd signals, every process of the script gets SIGTERM once`(mode: String, command: String) throws {
+            let dropIn = "/run/systemd/system/lightsout-backup@alone.service.d/mode.conf"
+            try machine.write(dropIn, "[Service]\nKillMode=\(mode)\n")
+            defer { _ = try? machine.run("rm -r /run/systemd/system/lightsout-backup@alone.service.d; systemctl daemon-reload") }
+            try machine.sh("systemctl daemon-reload")
+            try machine.withBackup("alone", script: Self.counting) { (unit: String) throws in
+                try machine.begin(unit)
+                try machine.sh("\(command) '\(unit)'")
+                try machine.awaitEnd(of: unit, within: 10)
+                #expect(try machine.sh("sort /run/told") == "child\nscript")
+                #expect(try machine.results(of: "alone", after: cursor) == ["aborted"])
+                #expect(try machine.ownLocks() == [])
             }
         }
     }

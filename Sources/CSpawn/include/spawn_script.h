@@ -2,6 +2,8 @@
  * are allowed there (signal-safety(7)), and Swift's runtime promises none. */
 #pragma once
 
+#include "witness.h"
+
 #include <stddef.h>
 #include <sys/types.h>
 

@@ -57,8 +57,7 @@ extension BackupRun {
         leftovers?.stopBegan()
         guard let process else { return }
         if case .asked(_, byManager: true) = cause {
-            // systemd has sent SIGTERM to everything in the unit; once is enough.
-            process.signal(SIGTERM, to: .outsideUnit)
+            process.passOn(SIGTERM)
         } else {
             process.signal(SIGTERM)
             process.signal(SIGCONT)

@@ -8,7 +8,7 @@ public import Systemd
 public final class BackupRun {
     /// Why the run is being ended before its script has.
     enum Stop {
-        /// `byManager`: systemd has signalled the whole unit itself.
+        /// `byManager`: the signal came from systemd, which may have sent it to the whole unit.
         case asked(String, byManager: Bool)
         case timeout
     }

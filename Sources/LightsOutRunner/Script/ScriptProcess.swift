@@ -52,6 +52,8 @@ public final class ScriptProcess {
     private var childSource: EventSource?
     private var groupSource: EventSource?
     private let loop: EventLoop
+    /// Tells whom systemd has signalled; nil outside of a unit.
+    private let witness: SignalWitness?
 
     /// Starts the script with the ``ScriptStreams``, a session of its own and so no controlling terminal, and no other
     /// descriptor.
@@ -99,6 +101,7 @@ public final class ScriptProcess {
         }
         pid = started
         self.group = group
+        witness = isInUnit ? try? SignalWitness(loop) : nil
         for relay in relays.all { relay.scriptHasStarted() }
         do throws(SystemError) {
             childSource = try loop.onSignal(SIGCHLD) { [unowned self] _ in reap() }
@@ -124,6 +127,18 @@ public final class ScriptProcess {
         }
     }
 
+    /// Passes on a signal that systemd has sent to this process, to those who did not get it.
+    public func passOn(_ signal: Int32) {
+        let pass = { [unowned self] (all: Bool) in
+            guard !isOver else { return }
+            if all { return self.signal(signal, to: .outsideUnit) }
+            self.signal(signal)
+            self.signal(SIGCONT)
+        }
+        // Without a witness: `systemctl stop` signals them all.
+        if let witness { witness.wereAllSignalled(pass) } else { pass(true) }
+    }
+
     /// Ends them all, whatever they do; ``isOver`` says when it is done.
     public func killAll() {
         isKilling = true
@@ -136,7 +151,7 @@ public final class ScriptProcess {
 
     /// A process can leave the cgroup, and one can be put into it from outside: both belong to the run.
     private var processes: Set<pid_t> {
-        Set(ProcessTree.descendants(of: getpid())).union(group?.processes ?? [])
+        Set(ProcessTree.descendants(of: getpid())).union(group?.processes ?? []).subtracting([witness?.pid].compactMap { $0 })
     }
 
     /// The processes that are left of it, whatever became of the script itself.
@@ -186,6 +201,7 @@ public final class ScriptProcess {
 
     private func finish() {
         isOver = true
+        witness?.dismiss()
         for relay in relays.all { relay.finish() }
         group?.remove()
     }
