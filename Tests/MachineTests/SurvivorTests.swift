@@ -99,5 +99,39 @@ extension WholeSystem {
                 #expect(try machine.ownLocks().isEmpty)
             }
         }
+
+        @Test func `is in the store again after logind has lost it, and outlives the runner then too`() throws {
+            try machine.withBackup("stubborn", script: stubborn.replacing("SECONDS + 2", with: "SECONDS + 6")) { (unit: String) throws in
+                try machine.begin(unit)
+                for _ in 0..<2 {
+                    try machine.sh(
+                        "systemctl reset-failed systemd-logind; systemctl stop systemd-logind; rm -rf /run/systemd/inhibit; systemctl start systemd-logind")
+                    try machine.eventually("the lock is there again") { try machine.ownLocks().count == 1 }
+                }
+                try machine.eventually("the old copy is gone") { try machine.property("NFileDescriptorStore", of: unit) == "1" }
+                try killRunner(of: unit)
+                let samples = try sampleLocks()
+                #expect(samples.all > 20)
+                #expect(samples.without == 0, "\(samples)")
+                try machine.awaitEnd(of: unit)
+                try machine.eventually("the lock is gone", within: 1) { try machine.ownLocks().isEmpty }
+            }
+        }
+
+        @Test(arguments: ["0", "4"]) func `a store that refuses the copy is told of, and only that`(limit: String) throws {
+            let script = "#!/bin/sh\ntouch /run/begun; until [ -e /run/let-it-end ]; do sleep 0.02; done\n"
+            try machine.withBackup("unkept", script: script) { (unit: String) throws in
+                try machine.write("/run/systemd/system/\(unit).d/store.conf", "[Service]\nFileDescriptorStoreMax=\(limit)\n")
+                try machine.sh("systemctl daemon-reload; rm -f /run/let-it-end")
+                defer { _ = try? machine.run("rm -rf /run/systemd/system/\(unit).d; systemctl daemon-reload") }
+                try machine.begin(unit)
+                usleep(300_000)
+                try machine.write("/run/let-it-end", "")
+                try machine.awaitEnd(of: unit)
+                let said = try machine.journal("LIGHTSOUT_BACKUP=unkept", after: cursor).compactMap { $0["MESSAGE"] }
+                #expect(said.count { $0.contains("FileDescriptorStoreMax=") } == (limit == "0" ? 1 : 0), "\(said)")
+                #expect(try machine.results(of: "unkept", after: cursor) == ["success"])
+            }
+        }
     }
 }

@@ -11,12 +11,29 @@ public struct RunNotes: Hashable, Sendable {
     /// Which of the daemon's starts the run, or else the last one before it that the schedule asked for, came of: the number
     /// that the daemon left for it. A daemon that did not live to see the run knows by it that its start became one.
     public var start: UInt64?
+    /// The script's process, while the run goes on.
+    public var script: Script?
     /// What people should know of the run, in one line.
     public var problem: String?
     /// Processes that were still there when the run ended, although SIGKILL was sent to them.
     public var stuck: [StuckProcess] = []
 
     public init() {}
+
+    /// The script's process, which leads a session of its own. Its pid and its start together name one process of a boot.
+    public struct Script: Hashable, Sendable {
+        public var pid: Int32
+        /// In the kernel's ticks since boot (proc_pid_stat(5)).
+        public var start: UInt64
+        /// The user that it runs as.
+        public var uid: UInt32
+
+        public init(pid: Int32, start: UInt64, uid: UInt32) {
+            self.pid = pid
+            self.start = start
+            self.uid = uid
+        }
+    }
 
     /// Takes over what is known of what the script left behind.
     public mutating func take(_ leftovers: RunNotes) {
@@ -50,6 +67,7 @@ public struct RunNotes: Hashable, Sendable {
     var lines: [String] {
         var lines: [String] = begun ? ["\(Self.mark)begun=1"] : []
         if let start { lines.append("\(Self.mark)start=\(String(start, radix: 16))") }
+        if let script { lines.append("\(Self.mark)script=\(script.pid) \(script.start) \(script.uid)") }
         if let scriptEnded { lines.append("\(Self.mark)script_ended=\(scriptEnded.microseconds)") }
         if let problem {
             let line = String(problem.unicodeScalars.map { $0.isUnprintable ? " " : Character($0) })
@@ -70,12 +88,21 @@ public struct RunNotes: Hashable, Sendable {
             switch parts[0] {
             case "begun": begun = parts[1] == "1"
             case "start": start = UInt64(parts[1], radix: 16)
+            case "script": script = Self.script(parts[1])
             case "script_ended": scriptEnded = Int64(parts[1]).map(Timestamp.init(microseconds:))
             case "problem": problem = String(parts[1])
             case "stuck": if stuck.count < Self.stuckLimit, let process = Self.stuck(parts[1]) { stuck.append(process) }
             default: break
             }
         }
+    }
+
+    private static func script(_ text: Substring) -> Script? {
+        let words = text.split(separator: " ")
+        guard words.count == 3, let pid = Int32(words[0]), pid > 0, let start = UInt64(words[1]), let uid = UInt32(words[2]) else {
+            return nil
+        }
+        return Script(pid: pid, start: start, uid: uid)
     }
 
     private static func stuck(_ text: Substring) -> StuckProcess? {

@@ -72,6 +72,7 @@ public struct RunState: Hashable, Sendable {
         var state = self
         state.phase = .ended(outcome, at: time, recorded: recorded)
         state.progress = nil
+        state.notes.script = nil
         if state.notes.scriptEnded != nil {
             // What was left running is gone now.
             state.notes.problem = nil

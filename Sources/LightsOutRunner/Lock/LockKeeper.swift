@@ -15,6 +15,8 @@ public nonisolated enum LockKeeper {
         /// Holds a reported backup until its process ends. Run exclusion, pidfd and, where there is one, standby lock come
         /// along.
         case keep(BackupName, hasLock: Bool)
+        /// Holds a lock for the processes of a run that outlived its runner. The run exclusion comes along.
+        case survivors(BackupName)
         /// Asks for everything that is held: a ``keep(_:hasLock:)`` each, and then ``end``.
         case take
         case end
@@ -24,6 +26,7 @@ public nonisolated enum LockKeeper {
         public var text: String {
             switch self {
             case .keep(let backup, let hasLock): "keep \(backup) \(hasLock ? "lock" : "no-lock")"
+            case .survivors(let backup): "survivors \(backup)"
             case .take: "take"
             case .end: "end"
             case .taken: "taken"
@@ -36,6 +39,9 @@ public nonisolated enum LockKeeper {
             case ("keep", 3):
                 guard let backup = try? BackupName(words[1]), ["lock", "no-lock"].contains(words[2]) else { return nil }
                 self = .keep(backup, hasLock: words[2] == "lock")
+            case ("survivors", 2):
+                guard let backup = try? BackupName(words[1]) else { return nil }
+                self = .survivors(backup)
             case ("take", 1): self = .take
             case ("end", 1): self = .end
             case ("taken", 1): self = .taken
@@ -50,6 +56,18 @@ public nonisolated enum LockKeeper {
         // Whoever listens there gets locks: nobody but root.
         guard channel.peer == 0 else { throw SystemError(code: EPERM, operation: "connect to \(socketPath)") }
         return channel
+    }
+
+    /// Hands the processes of a run that outlived its runner to the keeper, with the right to run `backup`. What is in the
+    /// socket counts: the caller may end.
+    /// - Throws: also where there is no keeper for these directories, as in a trial.
+    public static func keepSurvivors(
+        of backup: BackupName, _ exclusion: borrowing RunExclusion, _ directories: Directories
+    ) throws(SystemError) {
+        guard directories == Directories() else {
+            throw SystemError(code: ENOTSUP, operation: "hand them to \(socketUnit) from a directory of one's own")
+        }
+        try connect().send(.survivors(backup), [exclusion.number])
     }
 }
 

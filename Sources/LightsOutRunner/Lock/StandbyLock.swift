@@ -39,6 +39,7 @@ public final class StandbyLock {
     private var reconnect: EventSource?
     private var retake: EventSource?
     private var pendingCheck: BusSlot?
+    private var storeCheck: BusSlot?
 
     /// The lock's name in `systemd-inhibit --list`.
     public static let who = "lightsout"
@@ -102,6 +103,7 @@ public final class StandbyLock {
                     if let isBeginning = try? message.readBool() { onSleep(isBeginning) }
                 },
             ]
+            checkStore()
         } catch {
             // The lock is held all the same; only its loss would go unseen.
             onChange(.taken, "a restart of logind during the run cannot be watched for: \(error)")
@@ -111,6 +113,7 @@ public final class StandbyLock {
     /// Gives the lock back: logind sees it when the service manager has closed the copy too.
     public func release() {
         retake = nil
+        storeCheck = nil
         store?.drop()
         lock = nil
     }
@@ -130,6 +133,7 @@ public final class StandbyLock {
             try acquire()
             isLost = false
             onChange(.taken, "standby is blocked again (\(what.split(separator: ":").joined(separator: ", ")))")
+            checkStore()
         } catch {
             retake = try? loop.after(1_000_000) { [unowned self] in takeAgain() }
         }
@@ -139,6 +143,19 @@ public final class StandbyLock {
     public func close() {
         release()
         disconnect()
+    }
+
+    /// Finds out whether the service manager kept the copy of the lock; if not, that is said.
+    private func checkStore() {
+        guard let bus, store != nil, lock != nil else { return }
+        storeCheck = try? DescriptorStore.count(bus) { [unowned self] count in
+            storeCheck = nil
+            guard count == 0, lock != nil else { return }
+            onChange(
+                .taken,
+                "the lock is held, but it ends with the runner if that is killed: the service manager did not keep a copy of it. FileDescriptorStoreMax= of the unit must be 2 or more"
+            )
+        }
     }
 
     // MARK: Asking
@@ -170,6 +187,7 @@ public final class StandbyLock {
     private func disconnect() {
         subscriptions = []
         pendingCheck = nil
+        storeCheck = nil
         bus?.close()
         bus = nil
         isAttached = false
@@ -246,6 +264,7 @@ public final class StandbyLock {
             try acquire()
             isLost = false
             onChange(.taken, "standby is blocked again (\(what.split(separator: ":").joined(separator: ", ")))")
+            checkStore()
         } catch {
             checkLater()
         }

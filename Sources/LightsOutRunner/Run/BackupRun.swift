@@ -77,8 +77,9 @@ public final class BackupRun {
         started = Timestamp(microseconds: Clock.realtime)
         startedSinceBoot = Clock.boottime
         do throws(RunExclusion.Failure) {
-            let exclusion = try RunExclusion(name, runtimeDirectory: directories.runtime)
+            let exclusion = try takeExclusion()
             let previous = PreviousRun(name, store: store, noted: exclusion.previous, log: log)
+            if let status = survivorsRefusal(previous, exclusion) { return status }
             let (status, state) = performAlone(after: previous) { exclusion.note($0) }
             // Those who watch learn the result before they see the lock go.
             if let state { exclusion.note(state) }
@@ -92,10 +93,6 @@ public final class BackupRun {
     private func performAlone(
         after previous: PreviousRun, note: (RunState) -> Void
     ) -> (status: Int32, state: RunState?) {
-        if let state = previous.read() {
-            let survivors = PreviousRun.survivors(of: state)
-            guard survivors.isEmpty else { return (busy(with: survivors, of: state), state) }
-        }
         let last = previous.settle()
         if let obstacle = powerObstacle { return (later("\(obstacle). It is not run now"), last) }
         var state = runningState(last)
@@ -140,6 +137,8 @@ public final class BackupRun {
             let result: RunResult = error.isConfiguration ? .wrongConfig : .failed
             return finish(Outcome(result, reason: error.description), state)
         }
+        state.notes.script = process?.identity
+        note(state)
         tellStatus()
         watchSleep(lock)
         lock.watch()

@@ -69,12 +69,6 @@ public struct PreviousRun {
         }
     }
 
-    /// The processes of a run whose runner is gone, where systemd did not end them: one that was started by hand.
-    public static func survivors(of state: RunState) -> [Int32] {
-        guard case .running(let boot, _) = state.phase, boot == (try? Identity.boot()) else { return [] }
-        return ProcessTree.withEnvironment("LIGHTSOUT_RUN=\(state.run)")
-    }
-
     /// Reads the state; a damaged one has been set aside and is reported.
     public func read() -> RunState? {
         let kept = readKept()

@@ -22,15 +22,4 @@ nonisolated enum ProcessTree {
         }
         return found
     }
-
-    /// The processes whose environment at exec(3) held `assignment`, such as `LIGHTSOUT_RUN=…`; only root sees others'.
-    static func withEnvironment(_ assignment: String) -> [pid_t] {
-        let wanted = Array(assignment.utf8)
-        return DirectoryEntries.names(in: "/proc").compactMap { pid_t($0) }.filter { pid in
-            guard let file = try? Descriptor.open("/proc/\(pid)/environ", O_RDONLY),
-                let bytes = try? file.readAll(limit: 1 << 20)
-            else { return false }
-            return bytes.split(separator: 0).contains { $0.elementsEqual(wanted) }
-        }
-    }
 }

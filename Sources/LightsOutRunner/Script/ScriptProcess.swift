@@ -45,6 +45,9 @@ public final class ScriptProcess {
     /// Whether no process is left.
     public private(set) var isOver = false
 
+    /// What survivors of the run are told by, should this process be killed; nil where the script has ended already.
+    public private(set) var identity: RunNotes.Script?
+
     private let pid: pid_t
     private let unit: String
     private let relays: OutputRelay.Pair
@@ -102,6 +105,7 @@ public final class ScriptProcess {
         pid = started
         self.group = group
         witness = isInUnit ? try? SignalWitness(loop) : nil
+        identity = ProcessStat(of: started).map { RunNotes.Script(pid: started, start: $0.start, uid: request.user.uid) }
         for relay in relays.all { relay.scriptHasStarted() }
         do throws(SystemError) {
             childSource = try loop.onSignal(SIGCHLD) { [unowned self] _ in reap() }

@@ -3,7 +3,7 @@ public import LightsOutCore
 import LightsOutRunner
 public import Systemd
 
-/// Holds reported backups while lightsoutd is stopped: the process of `lightsout-keeper.service`.
+/// Holds reported backups while lightsoutd is stopped, and locks for processes that outlived their runner: the process of `lightsout-keeper.service`.
 ///
 /// The daemon hands each open report over when it is stopped and takes it back when it is started. If the reporting process
 /// ends meanwhile, the keeper lets go of its lock and records the end. Copies of what it holds are in its own descriptor store,
@@ -47,6 +47,10 @@ public final class LeaseKeeper {
     private var holdings: [BackupName: Holding] = [:]
     private var listener: Descriptor?
     private var connections: [Int32: Connection] = [:]
+    private var survivors: [BackupName: SurvivorLock] = [:]
+    /// Those whose lock is not taken yet: that may wait, and so is not done while the loop handles an event.
+    private var newSurvivors: [SurvivorLock] = []
+    private var isOver = false
     private var sources: [EventSource] = []
 
     public init(directories: Directories) throws(SystemError) {
@@ -57,7 +61,7 @@ public final class LeaseKeeper {
     /// Runs until there is nothing to hold.
     /// - Returns: the exit status.
     public func run() throws(SystemError) -> Int32 {
-        sources.append(try loop.onSignal(SIGTERM) { [unowned self] _ in loop.exit(0) })
+        sources.append(try loop.onSignal(SIGTERM) { [unowned self] _ in isOver = true })
         var stored: [(name: String, number: Int32)] = []
         for (name, number) in try ServiceManager.takeStored() {
             if name == LockKeeper.socketUnit { listener = Descriptor(owning: number) } else { stored.append((name, number)) }
@@ -70,16 +74,17 @@ public final class LeaseKeeper {
         sources.append(try loop.onEvents(Linux.canBeRead, of: number) { [unowned self] _ in accept() })
         // A connection that comes later starts another keeper.
         accept()
-        endIfIdle()
-        return try loop.run()
+        while true {
+            while let next = newSurvivors.popLast() { next.begin() }
+            if isOver || holdings.isEmpty && connections.isEmpty && survivors.isEmpty { return 0 }
+            try loop.runOnce(timeout: .max)
+        }
     }
-
-    private func endIfIdle() { if holdings.isEmpty && connections.isEmpty { loop.exit(0) } }
 
     // MARK: Connections
 
     private func accept() {
-        guard let number = listener?.number, Readiness.wait(for: POLLIN, of: number, until: Clock.monotonic + 1) else { return }
+        guard let number = listener?.number, Readiness.wait(for: POLLIN, of: number, until: Clock.monotonic + 1000) else { return }
         do throws(SystemError) {
             let connection = Connection(try DescriptorChannel(acceptedFrom: number))
             guard connection.channel.peer == 0 else { return }
@@ -96,6 +101,7 @@ public final class LeaseKeeper {
             guard var message = try connection.channel.receive() else { return forget(connection) }
             switch LockKeeper.Message(text: message.text) {
             case .keep(let backup, let hasLock): keep(backup, hasLock: hasLock, &message)
+            case .survivors(let backup): keepSurvivors(of: backup, &message)
             case .take: try giveAll(to: connection)
             case .taken:
                 for backup in connection.given { drop(backup) }
@@ -110,7 +116,6 @@ public final class LeaseKeeper {
 
     private func forget(_ connection: Connection) {
         connections[connection.channel.number] = nil
-        endIfIdle()
     }
 
     private func giveAll(to connection: Connection) throws(SystemError) {
@@ -153,6 +158,16 @@ public final class LeaseKeeper {
         }
     }
 
+    private func keepSurvivors(of backup: BackupName, _ message: inout DescriptorChannel.Message) {
+        guard survivors[backup] == nil, let exclusion = message.takeDescriptor() else { return }
+        let held = SurvivorLock(
+            backup, RunExclusion(adopting: exclusion), directories: directories, loop: loop, log: log,
+            onEnd: { [unowned self] in survivors[backup] = nil })
+        guard let held else { return }
+        survivors[backup] = held
+        newSurvivors.append(held)
+    }
+
     private func died(_ backup: BackupName) {
         guard let holding = holdings[backup] else { return }
         let pid = holding.kept.process.pid
@@ -160,7 +175,6 @@ public final class LeaseKeeper {
         settle(backup, noted: holding.kept.exclusion.previous, pid) { holding.kept.exclusion.note($0) }
         holding.kept.exclusion.release()
         drop(backup)
-        endIfIdle()
     }
 
     private func end(_ backup: BackupName, _ exclusion: borrowing RunExclusion, _ pid: Int32, _ lockName: String) {

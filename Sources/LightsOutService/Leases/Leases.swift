@@ -19,6 +19,8 @@ final class Leases {
     private var bus: Bus?
     private var subscription: BusSlot?
     private var check: BusSlot?
+    private var storeCheck: BusSlot?
+    private var isStoreFull = false
     private var timer: EventSource?
 
     init(_ daemon: Daemon) {
@@ -125,6 +127,7 @@ final class Leases {
         }
         lease.phase = .open
         lease.store(log: log)
+        checkStore()
         lease.begin()
         PreviousRun(backup, store: store, noted: nil, log: daemon.log).keep(lease.state)
         lease.note()
@@ -278,6 +281,7 @@ final class Leases {
         bus = nil
         subscription = nil
         check = nil
+        storeCheck = nil
         for lease in leases.values { lease.lock.cancelRequest() }
     }
 
@@ -298,6 +302,22 @@ final class Leases {
 
     private func checkLocksLater() {
         timer = try? daemon.loop.after(2_000_000) { [unowned self] in checkLocks() }
+    }
+
+    /// Finds out whether the service manager kept what a restart of the daemon needs; that it does not is said once.
+    private func checkStore() {
+        guard let bus, storeCheck == nil else { return }
+        storeCheck = try? DescriptorStore.count(bus) { [unowned self] count in
+            storeCheck = nil
+            let wanted = open.reduce(0) { $0 + ($1.lock.isHeld ? 3 : 2) }
+            guard let count, (count < wanted) != isStoreFull else { return }
+            isStoreFull.toggle()
+            guard isStoreFull else { return }
+            log(
+                .notice(
+                    "the service manager keeps \(count) of \(wanted) descriptors of reported backups. If lightsoutd is killed, some of them do not block standby until it is back. Raise FileDescriptorStoreMax= of lightsoutd.service",
+                    priority: .warning))
+        }
     }
 
     private func compare(with inhibitors: [Logind.Inhibitor]) {

@@ -19,6 +19,7 @@ public final class RunTracker {
     public var onEvent: (Event) -> Void = { _ in }
 
     private let loop: EventLoop
+    private let directories: Directories
     private let runtimeDirectory: String
     private let store: RunStateStore
     private let log: RunLog
@@ -40,6 +41,7 @@ public final class RunTracker {
     public init(loop: EventLoop, directories: Directories, log: RunLog) {
         self.loop = loop
         self.log = log
+        self.directories = directories
         runtimeDirectory = directories.runtime
         store = RunStateStore(directory: directories.state)
     }
@@ -189,9 +191,35 @@ public final class RunTracker {
     /// was started by hand has nobody but us.
     private func orphan(_ backup: BackupName) {
         guard orphans[backup] == nil else { return }
+        if let exclusion = try? RunExclusion(backup, runtimeDirectory: runtimeDirectory),
+            let state = PreviousRun(backup, store: store, noted: exclusion.previous, log: log).read(),
+            keepSurvivors(RunSurvivors(of: state, backup), of: state, backup, exclusion)
+        { return }
+        settleLater(backup)
+    }
+
+    private func settleLater(_ backup: BackupName) {
         orphans[backup] = try? loop.after(Self.patience.microseconds) { [unowned self] in
             orphans[backup] = nil
             settle(backup)
+        }
+    }
+
+    /// Gives a standby lock to processes of the run, where systemd is not about to end them.
+    /// - Returns: whether somebody sees to them, and to the end of the run.
+    private func keepSurvivors(
+        _ survivors: RunSurvivors, of state: RunState, _ backup: BackupName, _ exclusion: borrowing RunExclusion
+    ) -> Bool {
+        guard directories.areInstalled, !survivors.isEmpty, !survivors.areInUnit else { return false }
+        do throws(SystemError) {
+            try LockKeeper.keepSurvivors(of: backup, exclusion, directories)
+            return true
+        } catch {
+            log.write(
+                .notice(
+                    "standby may interrupt the processes that its run left behind: \(error)", backup: backup, run: state.run,
+                    priority: .warning))
+            return false
         }
     }
 
@@ -199,9 +227,11 @@ public final class RunTracker {
         do throws(RunExclusion.Failure) {
             let exclusion = try RunExclusion(backup, runtimeDirectory: runtimeDirectory)
             let previous = PreviousRun(backup, store: store, noted: exclusion.previous, log: log)
-            if let state = previous.read(), !PreviousRun.survivors(of: state).isEmpty {
+            if let state = previous.read() {
+                let survivors = RunSurvivors(of: state, backup)
+                if keepSurvivors(survivors, of: state, backup, exclusion) { return }
                 // What the runner left behind still works on; the next look finds it ended.
-                return orphan(backup)
+                if !survivors.isEmpty { return settleLater(backup) }
             }
             guard let state = previous.settle(confirmation: confirmation) else { return }
             exclusion.note(state)
