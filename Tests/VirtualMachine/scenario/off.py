@@ -10,6 +10,7 @@ from boot import boots
 from guest import FINISHED, STARTED, Guest, blocks_sleep
 from machine import Machine
 from transcript import Transcript
+from trial import tells_whether_the_machine_wakes
 
 # Seconds.
 AHEAD = 1500  # from the configuration to the scheduled backup
@@ -22,6 +23,7 @@ def scenario(machine: Machine, transcript: Transcript) -> None:
     guest = Guest(machine, transcript)
     boots(guest, transcript)
     guest.show("cat /sys/power/disk; swapon --show; cat /sys/class/rtc/rtc0/device/power/wakeup")
+    tells_whether_the_machine_wakes(machine, guest, transcript)
     guest.let_backups_go_on()
     hibernates(machine, guest, transcript)
     suspends_then_hibernates(machine, guest, transcript)
