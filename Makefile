@@ -2,7 +2,7 @@
 #   make demo     lightsout at work in a machine of its own, in namespaces of this one
 #   make test     build and test everything
 
-# Where things go. Only /usr and /etc are looked into by D-Bus and polkit, so their files always go there.
+# Where things go. Only /usr and /etc are looked into by D-Bus, polkit and systemd-sleep, so their files always go there.
 PREFIX     = /usr
 SYSCONFDIR = /etc
 DESTDIR    =
@@ -46,6 +46,7 @@ catalogs    = $(wildcard systemd/*.catalog)
 # Drop-ins of others' units, each in a folder called as there; and what is wanted at boot although nobody enabled it.
 dropins     = $(filter-out systemd/tmpfiles.d/%,$(wildcard systemd/*.d/*.conf))
 wanted      = systemd/lightsout-reboot.service
+sleephooks  = $(wildcard systemd/system-sleep/*)
 tmpfiles    = $(wildcard systemd/tmpfiles.d/*.conf)
 needrestart = $(wildcard etc/needrestart/conf.d/*.conf)
 samples     = $(wildcard etc/lightsout/backup/*.sample)
@@ -57,6 +58,7 @@ ways_off    = hibernate hybrid-sleep suspend-then-hibernate poweroff
 
 unitdir     = $(LIBDIR)/systemd/system
 catalogdir  = $(LIBDIR)/systemd/catalog
+sleepdir    = /usr/lib/systemd/system-sleep
 tmpfilesdir = $(LIBDIR)/tmpfiles.d
 mandir      = $(SHAREDIR)/man
 schemadir   = $(SHAREDIR)/lightsout
@@ -88,6 +90,7 @@ install:
 	$(foreach file,$(dropins),$(call put,644,$(file),$(unitdir)/$(notdir $(patsubst %/,%,$(dir $(file))))) &&) true
 	install -d '$(DESTDIR)$(unitdir)/multi-user.target.wants'
 	ln -sf $(foreach unit,$(notdir $(wanted)),../$(unit)) '$(DESTDIR)$(unitdir)/multi-user.target.wants/'
+	$(call put,755,$(sleephooks),$(sleepdir))
 	$(call put_with_paths,644,$(activation),/usr/share/dbus-1/system-services)
 	$(call put,644,$(policies),/usr/share/dbus-1/system.d)
 	$(call put,644,$(actions),/usr/share/polkit-1/actions)
@@ -113,6 +116,7 @@ uninstall:
 	rm -f $(foreach file,$(dropins),'$(DESTDIR)$(unitdir)/$(patsubst systemd/%,%,$(file))')
 	rm -f $(foreach file,$(notdir $(wanted)),'$(DESTDIR)$(unitdir)/multi-user.target.wants/$(file)')
 	rmdir --ignore-fail-on-non-empty $(foreach file,$(dropins),'$(DESTDIR)$(unitdir)/$(patsubst systemd/%/,%,$(dir $(file)))') 2>/dev/null || true
+	rm -f $(foreach file,$(notdir $(sleephooks)),'$(DESTDIR)$(sleepdir)/$(file)')
 	rm -f $(foreach file,$(notdir $(activation)),'$(DESTDIR)/usr/share/dbus-1/system-services/$(file)')
 	rm -f $(foreach file,$(notdir $(policies)),'$(DESTDIR)/usr/share/dbus-1/system.d/$(file)')
 	rm -f $(foreach file,$(notdir $(actions)),'$(DESTDIR)/usr/share/polkit-1/actions/$(file)')

@@ -60,15 +60,17 @@ struct InstallTests {
         try withTree { tree, build in
             try make("install", tree, build)
             let found = try Command.run([
-                "find", tree + "/usr/lib/systemd/system", "-xtype", "f", "-path", "*.wants/*", "-printf", "%P\n",
+                "find", tree + "/usr/lib/systemd/system", "-xtype", "f", "-path", "*/systemd-*.wants/*", "-printf", "%P\n",
             ]).stdout.split(separator: "\n").map(String.init).sorted()
             #expect(
                 found
                     == ["hibernate", "hybrid-sleep", "poweroff", "suspend-then-hibernate"].map {
                         "systemd-\($0).service.wants/lightsout-wakealarm@\($0).service"
                     })
+            let hook = try Command.run(["sh", "-n", tree + "/usr/lib/systemd/system-sleep/lightsout"])
+            #expect(hook.succeeded && access(tree + "/usr/lib/systemd/system-sleep/lightsout", X_OK) == 0, "\(hook)")
             try make("uninstall", tree)
-            try #expect(Command.run(["find", tree, "-name", "*wakealarm*", "-o", "-name", "*.wants"]).stdout == "")
+            try #expect(Command.run(["find", tree, "-name", "system-sleep", "-not", "-empty", "-o", "-name", "*wakealarm*", "-o", "-name", "systemd-*.wants"]).stdout == "")
         }
     }
 

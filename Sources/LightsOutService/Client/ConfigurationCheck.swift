@@ -69,11 +69,11 @@ public struct ConfigurationCheck {
             !faulty.contains(backup.name) && (reading.hasSoundDefaults || backup.place != nil)
         }.sorted { $0.name < $1.name }
         findings.problems += ScriptFindings(known, as: runner, files: reading.files).problems
-        if let first = known.first(where: { $0.settings.wake && !$0.settings.schedule.isEmpty }), !Self.hasAlarm {
+        if let first = known.first(where: { $0.settings.wake && !$0.settings.schedule.isEmpty }), let obstacle = Self.wakeObstacle {
             findings.problems.append(
                 ConfigurationProblem(
                     .warning, file: first.place?.file ?? first.script, position: first.place?.position,
-                    "the machine cannot be woken for \(first.name): it has no real-time clock with an alarm",
+                    "the machine cannot be woken for \(first.name): \(obstacle)",
                     suggestion: "the backup runs late, when the machine is awake again; or leave out wake: true",
                     scope: .backup(first.name)))
         }
@@ -82,8 +82,11 @@ public struct ConfigurationCheck {
     /// Whose rights a script has where the configuration does not say: root's, but for a trial in directories of one's own.
     private var runner: uid_t { directories.areInstalled ? 0 : geteuid() }
 
-    /// Whether any clock of the machine can wake it (/sys/class/rtc of the kernel's documentation).
-    private static var hasAlarm: Bool {
-        DirectoryEntries.names(in: "/sys/class/rtc").contains { access("/sys/class/rtc/\($0)/wakealarm", F_OK) == 0 }
+    /// Why no clock of the machine can wake it; nil where one can.
+    private static var wakeObstacle: String? {
+        do throws(HardwareClock.Obstacle) {
+            _ = try HardwareClock.choose(from: HardwareClock.all())
+            return nil
+        } catch { return "\(error)" }
     }
 }

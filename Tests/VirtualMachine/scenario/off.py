@@ -76,6 +76,33 @@ def suspends_then_hibernates(machine: Machine, guest: Guest, transcript: Transcr
     guest.let_backups_end()
     guest.wait_until("the backup is over", guest.backup_is_over)
 
+    transcript.heading("the alarm would elapse between the two halves: it is set anew, and not lost")
+    delay, soon = 30, 20
+    guest.demand(f"sed -i s/10s/{delay}s/ /run/systemd/sleep.conf.d/soon.conf")
+    elapse = guest.schedule(ahead=LEAD + delay + soon + 30, lead=LEAD, delay=DELAY)
+    guest.let_backups_go_on()
+    # So that it is too near when the machine comes back to hibernate.
+    guest.ask(f"sleep $(({elapse} - {LEAD} - {delay} - {soon} - $(date +%s)))")
+    begun = guest.now()
+    guest.go_off_soon("suspend-then-hibernate")
+    machine.expect_suspend(within=60)
+    machine.expect_wakeup(within=60)
+    machine.expect_power_off(within=120)
+    late = lateness(machine, elapse - LEAD)
+    transcript.promise(late is not None and 120 < late < 240, f"the alarm stands in its RTC, {late} s after the one that was lost", f"it is {machine.rtc_alarm()}")
+    machine.power_on(at=elapse - LEAD + late)
+    guest.wait_until("the backup runs, late", guest.script_is_running, within=120)
+    guest.show_alarms(since=begun)
+    guest.show_decisions(since=begun)
+    guest.let_backups_end()
+    guest.wait_until("the backup is over", guest.backup_is_over)
+
+
+def lateness(machine: Machine, time_of_day: int) -> int | None:
+    """How long after that time the alarm stands in the RTC; None where none does."""
+    alarm = machine.rtc_alarm()
+    return next((late for late in range(600) if time.strftime("%H:%M:%S", time.gmtime(time_of_day + late)) == alarm), None)
+
 
 def powers_off(machine: Machine, guest: Guest, transcript: Transcript) -> None:
     transcript.heading("somebody powers the machine off: its RTC switches it on for the backup")
@@ -137,5 +164,5 @@ def backup_runs(elapse: int, guest: Guest, transcript: Transcript) -> None:
 
 def told_of(guest: Guest, transcript: Transcript, begun: float, words: str) -> None:
     records = guest.show_alarms(since=begun)
-    told = [record["LIGHTSOUT_ALARM"] for record in records] == ["set"] and words in records[0]["MESSAGE"]
+    told = {record["LIGHTSOUT_ALARM"] for record in records} == {"set"} and all(words in record["MESSAGE"] for record in records)
     transcript.promise(told, f"the journal says that the alarm {words} …", str(records))
