@@ -270,6 +270,7 @@ extension WholeSystem {
                 try world.machine.boot()
                 #expect(try world.daemon.events(of: "server") == ["started schedule", "finished success"])
                 #expect(try world.decisions().last { $0.action == "requested" }?.message.contains("the machine powers off") == true)
+                #expect(try !world.decisions().contains { $0.action == "failed" })
             }
         }
 

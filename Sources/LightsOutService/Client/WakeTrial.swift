@@ -53,7 +53,7 @@ public struct WakeTrial {
     }
 
     private func clock() throws(CommandFailure) -> HardwareClock {
-        if kind != .suspend, let obstacle = AlarmUnit.obstacle() { throw cannot(obstacle) }
+        if kind != .suspend, let obstacle = AlarmUnit.obstacle(to: kind) { throw cannot(obstacle) }
         do throws(HardwareClock.Obstacle) { return try HardwareClock.choose(from: HardwareClock.all()) } catch {
             throw cannot("\(error)")
         }

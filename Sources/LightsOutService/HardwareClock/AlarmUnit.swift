@@ -4,19 +4,27 @@ import Systemd
 /// The unit that sets the hardware clock's alarm when the machine hibernates or powers off.
 nonisolated enum AlarmUnit {
     private static let template = "lightsout-wakealarm@.service"
+
+    private static func instance(for kind: SleepKind) -> String { "lightsout-wakealarm@\(kind.rawValue).service" }
+
     /// Where systemd looks for units, what counts first (systemd.unit(5)).
     private static let folders = [
         "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
         "/lib/systemd/system",
     ]
 
-    /// Why the machine will not be woken from hibernation or power-off; nil where the unit sets the alarm, by all that can
-    /// be seen beforehand.
-    static func obstacle(in folders: [String] = folders, clocks: String = HardwareClock.directory) -> String? {
-        guard let file = folders.map({ "\($0)/\(template)" }).first(where: isThere) else {
+    /// Why the machine will not be woken from such a sleep; nil where the unit sets the alarm, by all that can be seen
+    /// beforehand.
+    static func obstacle(
+        to kind: SleepKind, in folders: [String] = folders, clocks: String = HardwareClock.directory
+    ) -> String? {
+        func file(_ name: String) -> String? { folders.map { "\($0)/\(name)" }.first(where: isThere) }
+        guard let unit = file(template) else {
             return "\(template), which sets the hardware clock's alarm, is not installed"
         }
-        if isMask(file) { return "\(template), which sets the hardware clock's alarm, is masked" }
+        if isMask(file(instance(for: kind)) ?? unit) {
+            return "\(instance(for: kind)), which sets the hardware clock's alarm, is masked"
+        }
         do throws(HardwareClock.Obstacle) {
             _ = try HardwareClock.choose(from: HardwareClock.all(in: clocks))
             return nil

@@ -90,6 +90,8 @@ final class SleepCoordinator {
         isLooking = false
         lookRetry = nil
         if standing == .returning { isBackAtWork() }
+        // A machine that powers off, as it was asked to, takes the bus away first.
+        if policy.asked?.kind == .poweroff, SystemState.isStopping { return }
         // Whatever was asked of logind, its answer will not come.
         if isLoaded { carryOut(policy.sleepRefused("the connection to the bus was lost", now: daemon.now)) }
     }
@@ -218,7 +220,7 @@ final class SleepCoordinator {
         carryOut(
             policy.sleepBegins(
                 nil, now: daemon.now, boot: Self.boottime,
-                sessions: view?.sessions.map(\.session) ?? policy.sessions, offObstacle: AlarmUnit.obstacle()))
+                sessions: view?.sessions.map(\.session) ?? policy.sessions, offObstacle: AlarmUnit.obstacle(to: .hibernate)))
     }
 
     private func isBack() {
