@@ -38,7 +38,7 @@ public struct AlarmSetter {
             return
         }
         guard let order else { return }
-        do throws(AlarmFailure) { journal(try set(order, for: kind)) } catch {
+        do throws(AlarmFailure) { if let record = try set(order, for: kind) { journal(record) } } catch {
             journal(
                 .alarm(
                     .failed,
@@ -46,7 +46,8 @@ public struct AlarmSetter {
         }
     }
 
-    private func set(_ order: WakeOrder, for kind: SleepKind) throws(AlarmFailure) -> JournalRecord {
+    /// - Returns: what is to be said; nil where it is set already, and has been said.
+    private func set(_ order: WakeOrder, for kind: SleepKind) throws(AlarmFailure) -> JournalRecord? {
         let clock: HardwareClock
         do throws(HardwareClock.Obstacle) { clock = try HardwareClock.choose(from: HardwareClock.all(in: clocks)) } catch {
             throw AlarmFailure(why: "\(error)")
@@ -64,6 +65,9 @@ public struct AlarmSetter {
             return .alarm(
                 .kept,
                 "another program's alarm of the hardware clock (\(clock.name)) stands at \(Self.show(at)), before lightsout's \(Self.show(order.at)) for \(order.backups.listed): it is left as it is")
+        case .set(let value, _, _) where reading.pending == ours && ours.map { [value &- 1, value, value &+ 1].contains($0) } ?? false:
+            // The same but for the rounding of the clocks.
+            return nil
         case .set(let value, let at, let instead):
             // What stood there before lightsout's own is still to come back.
             let instead = instead ?? (reading.pending == ours ? before?.instead : nil)

@@ -111,8 +111,9 @@ struct AlarmSetterTests {
             world.arm()
             #expect(about(9000).contains(try #require(try world.alarm())))
             #expect(world.said.contains("is set again afterwards"))
-            // The second half of suspend-then-hibernate, say.
+            // The second half of suspend-then-hibernate, say: nothing new.
             world.arm()
+            #expect(world.changes == ["set"])
             world.disarm()
             #expect(try world.alarm() == 20_000)
         }

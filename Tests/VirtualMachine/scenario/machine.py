@@ -69,6 +69,8 @@ class Machine:
         self._start()
         clock = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
         self._transcript.say(f"  -- the machine is powered on; its RTC shows {clock}")
+        # A boot, or the way back from hibernation, takes a busy host a while.
+        self.agent.run("true", within=300)
 
     def _rtc_base(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + self._clock_ahead))
