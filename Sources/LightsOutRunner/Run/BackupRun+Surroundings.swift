@@ -42,7 +42,7 @@ extension BackupRun {
     /// Sees what the lock could not prevent.
     func watchSleep(_ lock: StandbyLock) {
         sleepWatch = RunSleepWatch(lock, loop: loop) { [unowned self] text in
-            slept = true
+            isNews = true
             log.write(.notice(text, backup: name, run: run, priority: .warning))
         }
     }

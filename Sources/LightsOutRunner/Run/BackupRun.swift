@@ -44,7 +44,10 @@ public final class BackupRun {
     private var scriptEndedAt: UInt64?
     var stopBegan: UInt64?
     var sleepWatch: RunSleepWatch?
-    var slept = false
+    /// Whether there is something new of sleep or the lock to tell those who watch.
+    var isNews = false
+    /// When standby was not blocked although it should have been.
+    private var gaps = LockGaps()
     private var lock: StandbyLock?
     var power: RunPower?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
@@ -208,6 +211,8 @@ public final class BackupRun {
                     priority: .info))
         }
         lock.onChange = { [unowned self] change, message in
+            gaps.see(change, at: Timestamp(microseconds: Clock.realtime))
+            isNews = isNews || change == .lost || change == .taken
             log.write(.lock(change, name, run, message: message))
             tellStatus()
         }
@@ -255,10 +260,10 @@ public final class BackupRun {
         var known = state
         while !process.isOver {
             if scriptEndedAt == nil, process.end != nil { scriptEndedAt = Clock.monotonic }
-            if leftovers.look(isStopping: stop != nil) || slept {
-                slept = false
+            if leftovers.look(isStopping: stop != nil) || isNews {
+                isNews = false
                 known.notes.take(leftovers.notes)
-                known.notes.problem = [leftovers.notes.problem, sleepWatch?.text].compactMap { $0 }.joinedOrNil
+                known.notes.problem = [leftovers.notes.problem, standbyText].compactMap { $0 }.joinedOrNil
                 note(known)
                 tellStatus()
             }
@@ -277,9 +282,14 @@ public final class BackupRun {
                     run: run, priority: .warning))
         }
         sleepWatch?.finish()
-        let outcome = outcome(of: process).noting(leftovers.reason)
+        let outcome = outcome(of: process).noting(leftovers.reason).noting(gapText)
         return sleepWatch.map { outcome.during($0.times, backup.slept, text: $0.text) } ?? outcome
     }
+
+    private var gapText: String? { gaps.text { LocalTime.short($0.microseconds) } }
+
+    /// What the lock could not prevent, as one line.
+    private var standbyText: String? { [gapText, sleepWatch?.text].compactMap { $0 }.joinedOrNil }
 
     /// The result of the script: its own, or that of the stop that cut it off. A stop that comes when the script has ended
     /// ends what it left behind, and not its result.
@@ -303,7 +313,7 @@ public final class BackupRun {
         let duration = TimeSpan(microseconds: Clock.boottime - startedSinceBoot)
         var state = state
         if let leftovers { state.notes.stuck = leftovers.notes.stuck }
-        state.notes.problem = sleepWatch?.text
+        state.notes.problem = standbyText
         var ended = state.ended(outcome, at: started + duration, recorded: false)
         previous.keep(ended)
         previous.send(ended)

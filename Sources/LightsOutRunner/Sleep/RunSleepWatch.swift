@@ -21,7 +21,7 @@ final class RunSleepWatch {
                 if isBeginning {
                     $0.begins(Self.now, isPermitted: lock.isLetGo)
                 } else {
-                    $0.ends(Self.now, isPermitted: lock.isLetGo)
+                    $0.ends(Self.now, isPermitted: lock.isLetGo) { SleepUnits.hasFailed(since: $0.monotonic) }
                 }
             }
         }
@@ -43,7 +43,12 @@ final class RunSleepWatch {
         if times.count != before, let text { tell(text) }
     }
 
-    private static var now: SleptTimes.Clocks {
+    private static var now: SleptTimes.Clocks { .now }
+}
+
+extension SleptTimes.Clocks {
+    /// The clocks as they are.
+    public nonisolated static var now: SleptTimes.Clocks {
         SleptTimes.Clocks(realtime: Clock.realtime, monotonic: Clock.monotonic, boottime: Clock.boottime)
     }
 }

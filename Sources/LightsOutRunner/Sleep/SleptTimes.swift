@@ -3,7 +3,7 @@ public import LightsOutCore
 /// The sleeps of the machine during a run: readings of the clocks and logind's signals in, spans of time out.
 ///
 /// CLOCK_BOOTTIME counts sleep and CLOCK_MONOTONIC does not, so their difference grows by each sleep, whoever caused it.
-/// logind's signals tell of those that the clocks do not show.
+/// logind's signals tell of those that the clocks do not show. A sleep that logind announced and that failed is none.
 public nonisolated struct SleptTimes: Sendable {
     /// One reading of three clocks, in microseconds.
     public struct Clocks: Hashable, Sendable {
@@ -64,7 +64,8 @@ public nonisolated struct SleptTimes: Sendable {
     }
 
     /// logind says that the sleep is over.
-    public mutating func ends(_ clocks: Clocks, isPermitted: Bool) {
+    /// - Parameter hasFailed: asked if the clocks show no sleep: whether it came to nothing.
+    public mutating func ends(_ clocks: Clocks, isPermitted: Bool, hasFailed: (Clocks) -> Bool = { _ in false }) {
         look(clocks, isPermitted: isPermitted)
         guard let announced else { return }
         self.announced = nil
@@ -72,6 +73,7 @@ public nonisolated struct SleptTimes: Sendable {
         if let lastSeen, clocks.boottime < lastSeen + Self.lateSignals, clocks.realtime - announced.clocks.realtime < 1_000_000 {
             return
         }
+        guard !hasFailed(announced.clocks) else { return }
         add(Span(
             from: Timestamp(microseconds: announced.clocks.realtime), to: Timestamp(microseconds: clocks.realtime),
             isPermitted: announced.isPermitted))
@@ -103,6 +105,9 @@ public nonisolated struct SleptTimes: Sendable {
         if spans.count < Self.limit { spans.append(span) }
     }
 
+    /// How ``text(_:)`` begins.
+    public static let phrase = "the machine slept during the run"
+
     /// The sleeps as a sentence: `the machine slept during the run, from A to B`; nil if there was none.
     /// - Parameter time: how a time is shown.
     public func text(_ time: (Timestamp) -> String) -> String? {
@@ -110,16 +115,22 @@ public nonisolated struct SleptTimes: Sendable {
         let shown = spans.prefix(3).map { "from \(time($0.from)) to \(time($0.to))" }.joined(separator: ", ")
         let more = count > 3 ? " and \(count - 3) more times" : ""
         let why = hasUnpermitted ? "" : ", as lock_on_battery permits"
-        return "the machine slept during the run, \(shown)\(more)\(why)"
+        return "\(Self.phrase), \(shown)\(more)\(why)"
     }
 }
 
 extension Outcome {
     /// The same run with the machine's sleeps in its reason.
     /// - Parameter slept: what they are to the result.
-    nonisolated func during(_ times: SleptTimes, _ slept: SleptPolicy, text: String?) -> Outcome {
-        var outcome = self
-        if times.hasUnpermitted, slept == .warn { outcome.result = result.worse(than: .warnings) }
+    public nonisolated func during(_ times: SleptTimes, _ slept: SleptPolicy, text: String?) -> Outcome {
+        let outcome = times.hasUnpermitted && slept == .warn ? worsened(to: .warnings) : self
         return outcome.noting(text)
+    }
+
+    /// The same run with a result that is no better than `worst`.
+    public nonisolated func worsened(to worst: RunResult) -> Outcome {
+        var outcome = self
+        outcome.result = result.worse(than: worst)
+        return outcome
     }
 }

@@ -19,6 +19,11 @@ final class Lease {
     private(set) var state: RunState
     /// What keeps the result from being a plain success, such as a lock that logind refused.
     var blemish: String?
+    /// The machine's sleeps since the report, and the times without a lock.
+    private(set) var slept = SleptTimes(.now)
+    var gaps = LockGaps()
+    /// What an earlier daemon knew of them.
+    private let earlier: String?
     /// Why there is no lock, as the journal has been told; nil where there is one.
     var missing: String?
 
@@ -37,6 +42,7 @@ final class Lease {
         self.backup = backup
         self.state = state
         self.phase = phase
+        earlier = state.notes.problem
         lock = LeaseLock(backup, reportedBy: process.pid, log: log)
         let pidfd = process.descriptor.number
         self.exclusion = consume exclusion
@@ -65,6 +71,38 @@ final class Lease {
 
     /// Tells those who watch how it stands.
     func note() { exclusion.note(state) }
+
+    /// Takes in what the clocks or logind tell of a sleep.
+    /// - Returns: whether there was one more.
+    func see(_ event: (inout SleptTimes) -> Void) -> Bool {
+        let before = slept.count
+        event(&slept)
+        guard slept.count != before else { return false }
+        tellProblem()
+        return true
+    }
+
+    /// What the lock could not prevent, as one line; nil if there was nothing.
+    var problem: String? {
+        let texts = [earlier, gaps.text { LocalTime.short($0.microseconds) }, slept.text { LocalTime.short($0.microseconds) }]
+        let all = texts.compactMap { $0 }
+        return all.isEmpty ? nil : all.joined(separator: "; ")
+    }
+
+    /// Tells those who watch what the lock could not prevent.
+    func tellProblem() {
+        state.notes.problem = problem
+        note()
+    }
+
+    /// The result with what the lock could not prevent; `policy` is `slept` of the backup.
+    func outcome(_ outcome: Outcome, _ policy: SleptPolicy) -> Outcome {
+        _ = see { $0.finish(.now, isPermitted: false) }
+        state.notes.problem = problem
+        let hadSlept = earlier?.contains(SleptTimes.phrase) == true
+        let known = hadSlept && policy == .warn ? outcome.worsened(to: .warnings) : outcome
+        return known.during(slept, policy, text: problem)
+    }
 
     func report(progress: UInt8) { throttle?.report(progress) }
 

@@ -18,6 +18,7 @@ final class Leases {
     private var leases: [BackupName: Lease] = [:]
     private var bus: Bus?
     private var subscription: BusSlot?
+    private var sleeps: LeaseSleeps?
     private var check: BusSlot?
     private var storeCheck: BusSlot?
     private var isStoreFull = false
@@ -177,6 +178,7 @@ final class Leases {
         let backup = lease.backup
         let run = lease.state.run
         let previous = PreviousRun(backup, store: store, noted: nil, log: daemon.log)
+        let outcome = lease.outcome(outcome, settings(of: backup).slept)
         let ended = lease.state.ended(outcome, at: lease.state.started + lease.duration, recorded: false)
         previous.keep(ended)
         previous.send(ended)
@@ -266,6 +268,19 @@ final class Leases {
         }
     }
 
+    // MARK: What the lock could not prevent
+
+    private func see(_ sleep: (inout SleptTimes) -> Void) {
+        for lease in open where lease.see(sleep) {
+            log(.notice(lease.problem ?? "", backup: lease.backup, run: lease.state.run, priority: .warning))
+        }
+    }
+
+    private func see(_ change: JournalRecord.LockChange, _ lease: Lease) {
+        lease.gaps.see(change, at: daemon.now)
+        lease.tellProblem()
+    }
+
     // MARK: The locks
 
     /// The bus is there, for the first time or again.
@@ -274,12 +289,14 @@ final class Leases {
         subscription = try? bus.matchAsync(Logind.ownerChangedRule) { [unowned self] message in
             if message.readOwnerChange()?.isEmpty == false { checkLocks() }
         }
+        sleeps = LeaseSleeps(bus, daemon.loop) { [unowned self] event in see(event) }
         checkLocks()
     }
 
     func disconnected() {
         bus = nil
         subscription = nil
+        sleeps = nil
         check = nil
         storeCheck = nil
         for lease in leases.values { lease.lock.cancelRequest() }
@@ -335,10 +352,14 @@ final class Leases {
             let why = lease.lock.isHeld ? "logind does not have it any more" : "neither the service manager nor the keeper has kept it while the daemon was away"
             log(.lock(.lost, backup, run, message: "the standby lock was lost: \(why)"))
             lease.missing = why
+            see(.lost, lease)
         }
         lease.lock.take(settings(of: backup).inhibit, bus: bus, loop: daemon.loop) { [unowned self, unowned lease] missing in
             guard let missing else {
-                if lease.missing != nil { log(.lock(.taken, backup, run, message: "standby is blocked again")) }
+                if lease.missing != nil {
+                    log(.lock(.taken, backup, run, message: "standby is blocked again"))
+                    see(.taken, lease)
+                }
                 lease.missing = nil
                 return
             }

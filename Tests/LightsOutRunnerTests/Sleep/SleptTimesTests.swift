@@ -43,6 +43,18 @@ struct SleptTimesTests {
         #expect(times.spans == [span(10, 30)])
     }
 
+    @Test func `a sleep that was announced and failed is none, unless the clocks show it`() {
+        var times = SleptTimes(at(0))
+        times.begins(at(10), isPermitted: false)
+        times.ends(at(12), isPermitted: false) { $0.realtime == at(10).realtime }
+        #expect(times.count == 0)
+        times.finish(at(60), isPermitted: false)
+        #expect(times.count == 0)
+        times.begins(at(70), isPermitted: false)
+        times.ends(at(90, slept: 15), isPermitted: false) { _ in true }
+        #expect(times.spans == [span(75, 90)])
+    }
+
     @Test func `a sleep that both tell of counts once, in whatever order they are read`() {
         var times = SleptTimes(at(0))
         times.begins(at(10), isPermitted: false)
