@@ -26,6 +26,8 @@ public struct GlobalSettings: Hashable, Sendable {
     public var sleepGap = TimeSpan.minutes(10)
     /// How long before it sleeps (or powers off) after a backup the machine says so, for somebody to cancel it.
     public var afterDelay = TimeSpan.minutes(2)
+    /// What follows a sleep that was refused because of a backup's lock.
+    public var afterRefused = AfterRefused.sleep
 
     public init() {}
 }

@@ -28,6 +28,13 @@ public enum AfterRun: String, Hashable, Sendable, CaseIterable {
     case suspend, hibernate, poweroff
 }
 
+/// What follows a sleep that somebody wanted, and that was refused because of lightsout's lock alone.
+public enum AfterRefused: String, Hashable, Sendable, CaseIterable {
+    /// The machine sleeps when the lock is gone, unless somebody uses it.
+    case sleep
+    case nothing
+}
+
 /// What happens when no lock is to be had.
 public enum UnprotectedPolicy: String, Hashable, Sendable, CaseIterable {
     case run, fail

@@ -69,6 +69,7 @@ public struct ConfigurationCheck {
             !faulty.contains(backup.name) && (reading.hasSoundDefaults || backup.place != nil)
         }.sorted { $0.name < $1.name }
         findings.problems += ScriptFindings(known, as: runner, files: reading.files).problems
+        if let left = Self.leftAwake(known) { findings.problems.append(left) }
         if let first = known.first(where: { $0.settings.wake && !$0.settings.schedule.isEmpty }), let obstacle = Self.wakeObstacle {
             findings.problems.append(
                 ConfigurationProblem(
@@ -77,6 +78,18 @@ public struct ConfigurationCheck {
                     suggestion: "the backup runs late, when the machine is awake again; or leave out wake: true",
                     scope: .backup(first.name)))
         }
+    }
+
+    /// A machine that is woken and has nothing to send it back to sleep stays on until somebody comes.
+    private static func leftAwake(_ backups: [BackupConfiguration]) -> ConfigurationProblem? {
+        let left = backups.filter { $0.settings.wake && !$0.settings.schedule.isEmpty && $0.settings.after == .nothing }
+        guard let first = left.first else { return nil }
+        let others = left.count == 1 ? "" : ", and so do \(left.count - 1) more"
+        return ConfigurationProblem(
+            .warning, file: first.place?.file ?? first.script, position: first.place?.position,
+            "\(first.name) wakes the machine and leaves it on (wake with after: nothing)\(others)",
+            suggestion: "after: return sends it back to sleep when nobody uses it; after: suspend, hibernate or poweroff do so however it came to be awake",
+            scope: .backup(first.name))
     }
 
     /// Whose rights a script has where the configuration does not say: root's, but for a trial in directories of one's own.

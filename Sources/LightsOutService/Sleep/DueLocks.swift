@@ -42,6 +42,9 @@ final class DueLocks {
     /// Whether the machine is to stay awake for a backup that has not begun.
     var keepsAwake: Bool { !wanted.isEmpty || held.keys.contains(where: isTakingItsLock) }
 
+    /// Whether any lock is held.
+    var holdsAny: Bool { held.values.contains { $0.since != nil } }
+
     /// Since when standby is blocked for `backup` because it is due; nil where it is not.
     func since(_ backup: BackupName) -> Timestamp? { held[backup]?.since }
 
@@ -127,6 +130,7 @@ final class DueLocks {
             .lock(
                 .taken, name, nil,
                 message: "standby is blocked (\(Self.what.forPeople)) until its run has a lock of its own: \(phrase(name))"))
+        daemon.sleep.scheduleChanged()
         daemon.standingChanged(of: [name])
     }
 

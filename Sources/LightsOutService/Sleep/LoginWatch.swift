@@ -39,6 +39,13 @@ final class LoginWatch {
                 .map { BlockLock(what: Set($0.what.split(separator: ":").map(String.init)), who: $0.who, why: $0.why) }
         }
 
+        /// Whether lightsout holds a lock that stands against `kind`.
+        func hasOwnLock(against kind: SleepKind) -> Bool {
+            blockLocks.contains {
+                $0.who == StandbyLock.who && $0.uid == geteuid() && $0.what.split(separator: ":").contains(kind.inhibited[...])
+            }
+        }
+
         var blockLocks: [Logind.Inhibitor] { locks.filter { $0.mode.hasBytes(prefix: "block") } }
     }
 

@@ -13,6 +13,7 @@ final class SleepCoordinator {
     private let store: SleepMemoryStore
     private let order: LeftOrder
     private var login: LoginWatch?
+    private var refusals: RefusedSleeps?
     private lazy var alarm = WakeTimer(daemon.loop) { [unowned self] in tick() }
     private var timer: EventSource?
 
@@ -38,10 +39,7 @@ final class SleepCoordinator {
     private var lookRetry: EventSource?
     /// What the policy was last told of the schedule.
     private var toldSchedule: (hasWork: Bool, nextStart: Timestamp?)?
-    private var toldWake: WakeAlarm.Wanted?
-    private var toldLead: TimeSpan?
-    private var toldHeldBack: BackupName?
-    private var toldOverdue: WakeAlarm.Wanted?
+    private var toldWake: Daemon.WakeOutlook?
     /// The longest `wake_lead` of any backup.
     private var longestLead = TimeSpan.zero
 
@@ -76,6 +74,10 @@ final class SleepCoordinator {
         do throws(BusError) {
             let login = try LoginWatch(bus, loop: daemon.loop) { [unowned self] event in handle(event) }
             self.login = login
+            let refusals = RefusedSleeps(bus, loop: daemon.loop)
+            refusals.onRefusal = { [unowned self] kind in refused(kind) }
+            refusals.sessions = { [unowned self] then in look { then($0?.sessions ?? []) } }
+            self.refusals = refusals
             login.askWhetherPreparing { [unowned self] isPreparing in nowConnected(isPreparing) }
         } catch {
             daemon.log.write(
@@ -87,6 +89,8 @@ final class SleepCoordinator {
 
     func disconnected() {
         login = nil
+        refusals?.close()
+        refusals = nil
         isLooking = false
         lookRetry = nil
         if standing == .returning { isBackAtWork() }
@@ -99,7 +103,6 @@ final class SleepCoordinator {
     /// The configuration, or the zone that times are told in, is another one.
     func configurationChanged() {
         toldWake = nil
-        toldLead = nil
         longestLead =
             daemon.backups.values.map { $0.settings.wakeLead ?? daemon.settings.wakeLead }.max() ?? daemon.settings.wakeLead
         carryOut(policy.reload(Self.settings(of: daemon), now: daemon.now))
@@ -113,12 +116,14 @@ final class SleepCoordinator {
         guard isLoaded else { return }
         tellSchedule()
         carryOut(policy.runStarted(name, now: daemon.now))
+        watchRefusals()
     }
 
     func runEnded(_ name: BackupName) {
         guard isLoaded else { return }
         tellSchedule()
         carryOut(policy.runEnded(name, now: daemon.now))
+        watchRefusals()
     }
 
     /// What the scheduler has before it may be another thing than before.
@@ -269,6 +274,7 @@ final class SleepCoordinator {
     private func tellSchedule() {
         daemon.dueLocks.look()
         tellWake()
+        watchRefusals()
         // The next start matters only to a machine that is to sleep.
         let matters = policy.wish != nil || policy.memory.woken != nil
         let schedule = (
@@ -282,46 +288,33 @@ final class SleepCoordinator {
 
     private func tellWake() {
         defer { order.leave(policy.alarm.order) }
-        let (due, heldBack) = firstWake()
-        let (wanted, lead) = wakeWanted(due)
-        let overdue = daemon.dueLocks.overdue
-        guard wanted != toldWake || lead != toldLead || heldBack != toldHeldBack || overdue != toldOverdue else { return }
-        toldOverdue = overdue
-        toldWake = wanted
-        toldLead = lead
-        toldHeldBack = heldBack
+        let outlook = daemon.wakeOutlook(longestLead: longestLead)
+        guard outlook != toldWake else { return }
+        toldWake = outlook
         carryOut(
             policy.wakeWanted(
-                due: wanted?.due, backups: wanted?.backups ?? [], lead: lead, heldBack: heldBack,
-                overdue: overdue.map { ($0.due, $0.backups) },
-                now: daemon.now))
+                due: outlook.wanted?.due, backups: outlook.wanted?.backups ?? [], lead: outlook.lead,
+                heldBack: outlook.heldBack, overdue: outlook.overdue.map { ($0.due, $0.backups) }, now: daemon.now))
     }
 
-    /// The first start that the machine is to be woken for, by the power that it has, and the first that it would be
-    /// woken for on AC power.
-    private func firstWake() -> (due: Timestamp?, heldBack: BackupName?) {
-        guard daemon.power.seesBattery, daemon.wakeTime != nil else { return (daemon.wakeTime, nil) }
-        let starts = daemon.scheduler.wakeStarts(by: .never)
-        let heldBack = starts.filter { !daemon.power.mayWake($0.key) }
-        guard let first = heldBack.min(by: { ($0.value, $0.key) < ($1.value, $1.key) }) else { return (daemon.wakeTime, nil) }
-        return (starts.filter { heldBack[$0.key] == nil }.values.min(), first.key)
-    }
-
-    /// The wake-up that comes first, each backup's own lead subtracted, and what else is due so soon after it that the
-    /// machine stays awake for it.
-    private func wakeWanted(_ due: Timestamp?) -> (WakeAlarm.Wanted?, TimeSpan?) {
-        guard let due else { return (nil, nil) }
-        let scheduler = daemon.scheduler
-        var first: (name: BackupName, alarm: Timestamp, due: Timestamp, lead: TimeSpan)?
-        for (name, start) in scheduler.wakeStarts(by: due + longestLead).sorted(by: { $0.key < $1.key })
-        where daemon.power.mayWake(name) {
-            let lead = daemon.backups[name]?.settings.wakeLead ?? daemon.settings.wakeLead
-            if first.map({ start - lead < $0.alarm }) ?? true { first = (name, start - lead, start, lead) }
+    /// A sleep that lightsout's lock stands against is made up for when that is gone.
+    private func watchRefusals() {
+        guard isLoaded, let refusals else { return }
+        let isWanted = daemon.settings.afterRefused == .sleep && (!policy.running.isEmpty || daemon.dueLocks.holdsAny)
+        do throws(SystemError) { try refusals.watch(isWanted) } catch {
+            daemon.log.write(
+                .notice("sleeps that a backup's lock refuses are not seen, and not made up for: \(error)", priority: .info))
         }
-        guard let first else { return (nil, nil) }
-        let gap = daemon.backups[first.name]?.settings.sleepGap ?? daemon.settings.sleepGap
-        let backups = Set(scheduler.wakeStarts(by: first.due + gap).keys.filter { daemon.power.mayWake($0) })
-        return (WakeAlarm.Wanted(due: first.due, backups: backups), first.lead)
+    }
+
+    private func refused(_ kind: SleepKind) {
+        guard let login else { return }
+        login.look { [unowned self] view in
+            guard let view, view.hasOwnLock(against: kind) else { return }
+            carryOut(
+                policy.refused(
+                    kind, locks: view.othersLocks, sessions: view.sessions.map(\.session), now: daemon.now))
+        }
     }
 
     private static func settings(of daemon: Daemon) -> SleepPolicy.Settings {
@@ -329,6 +322,7 @@ final class SleepCoordinator {
         settings.wakeLead = daemon.settings.wakeLead
         settings.sleepGap = daemon.settings.sleepGap
         settings.afterDelay = daemon.settings.afterDelay
+        settings.afterRefused = daemon.settings.afterRefused
         settings.after = daemon.backups.mapValues(\.settings.after)
         settings.sleepGaps = daemon.backups.compactMapValues(\.settings.sleepGap)
         settings.afterDelays = daemon.backups.compactMapValues(\.settings.afterDelay)

@@ -36,7 +36,7 @@ nonisolated extension SleepPolicy {
         case .somebody(let who): return .final(who)
         case .maybe(let who):
             switch wish.source {
-            case .return, .battery: return .passing(who)
+            case .return, .battery, .refused: return .passing(who)
             case .after, .request: return .final(who)
             }
         }

@@ -354,6 +354,24 @@ nonisolated extension SleepPolicy {
         return finish(now)
     }
 
+    /// Somebody who may wanted that kind of sleep, and logind refused it while a lock of lightsout stood against it.
+    /// - Parameter locks: those of other programs; where one of them is against it too, it is not ours to make up for.
+    public mutating func refused(
+        _ kind: SleepKind, locks: [BlockLock], sessions: [UserSession], now: Timestamp
+    ) -> [SleepEffect] {
+        self.locks = locks
+        self.sessions = sessions
+        let isOurs = !locks.contains { $0.what.contains(kind.inhibited) }
+        guard settings.afterRefused == .sleep, isOurs, memory.asleep == nil, phase != .asking else { return finish(now) }
+        if let wish, case .refused = wish.source, wish.kind == kind {
+            // It is wanted still; whoever came in between does not stand against it.
+            sessionsAtWish = sessions
+        } else if wish == nil {
+            want(Wish(kind: kind, source: .refused(at: now)), comparedWith: sessions)
+        }
+        return finish(now)
+    }
+
     /// `lightsout sleep --when-done`.
     public mutating func request(_ kind: SleepKind, by: String, now: Timestamp) -> [SleepEffect] {
         memory.request = SleepMemory.Request(kind: kind, by: by)

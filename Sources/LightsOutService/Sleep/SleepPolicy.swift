@@ -20,13 +20,16 @@ public import LightsOutCore
 /// 7. A machine that was woken and finds itself **on battery power**, where none of the backups may wake it, goes back to
 ///    sleep at once, without an announcement: nobody is at a laptop in a bag. ``batterySettling`` gives a dock the time
 ///    to come back. What was due stays due.
-/// 8. logind is asked without overriding anybody's lock. What it refuses, or a sleep that fails, is tried again,
+/// 8. A sleep that was **refused** because of lightsout's lock alone is made up for by the rules of `after: return`, unless
+///    `after_refused` is `nothing`: a desktop that was refused does not ask again.
+/// 9. logind is asked without overriding anybody's lock. What it refuses, or a sleep that fails, is tried again,
 ///    ``attemptLimit`` times in all; then the machine stays awake and the journal says why.
 nonisolated public struct SleepPolicy: Sendable {
     public struct Settings: Sendable {
         public var wakeLead = TimeSpan.minutes(1)
         public var sleepGap = TimeSpan.minutes(10)
         public var afterDelay = TimeSpan.minutes(2)
+        public var afterRefused = AfterRefused.sleep
         /// Those of the backups that have their own. Of several backups the longest counts.
         public var sleepGaps: [BackupName: TimeSpan] = [:]
         public var afterDelays: [BackupName: TimeSpan] = [:]
@@ -82,6 +85,8 @@ nonisolated public struct SleepPolicy: Sendable {
             case request(by: String)
             /// Woken for these, and on battery power, where they do not want to wake it.
             case battery(Set<BackupName>)
+            /// Somebody wanted it then, and a lock of lightsout stood against it.
+            case refused(at: Timestamp)
         }
 
         var kind: SleepKind
@@ -92,7 +97,7 @@ nonisolated public struct SleepPolicy: Sendable {
             switch source {
             case .return(let backups), .battery(let backups): backups
             case .after(let backup): [backup]
-            case .request: []
+            case .request, .refused: []
             }
         }
 
@@ -162,6 +167,7 @@ nonisolated public struct SleepPolicy: Sendable {
         case .return(let backups): "back to how lightsout found it before it was woken for \(backups.listed)"
         case .after(let backup): "as \(backup) has \"after: \(wish.kind.rawValue)\""
         case .battery(let backups): "because it was woken for \(backups.listed) and runs on battery power"
+        case .refused(let time): "as was wanted at \(settings.showTime(time)), when lightsout's lock stood against it"
         case .request(let by): "as \(by) asked for when the backups are done"
         }
     }

@@ -38,6 +38,19 @@ public nonisolated enum Identity {
         return String(cString: name)
     }
 
+    /// The login session that the process `pid` belongs to (sd_pid_get_session(3)); of a service of a user's own manager the
+    /// session that he sees (sd_uid_get_display(3)). nil for neither.
+    public static func session(of pid: Int32) -> String? {
+        var name: UnsafeMutablePointer<CChar>?
+        var user = uid_t.max
+        if sd_pid_get_session(pid, &name) < 0 {
+            guard sd_pid_get_owner_uid(pid, &user) >= 0, sd_uid_get_display(user, &name) >= 0 else { return nil }
+        }
+        guard let name else { return nil }
+        defer { free(name) }
+        return String(cString: name)
+    }
+
     /// The cgroup of the process `pid`, as a path below the hierarchy; 0 is ourselves (sd_pid_get_cgroup(3)).
     public static func cgroup(of pid: Int32 = 0) -> String? {
         var path: UnsafeMutablePointer<CChar>?

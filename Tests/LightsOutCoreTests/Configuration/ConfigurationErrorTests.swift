@@ -146,7 +146,7 @@ struct ConfigurationErrorTests {
     func known() {
         #expect(
             readConfiguration("colour: red").problems.map(\.suggestion)
-                == ["known are: max_parallel, wake_lead, wake_grace, wake_wait, sleep_gap, after_delay, defaults, backups"])
+                == ["known are: max_parallel, wake_lead, wake_grace, wake_wait, sleep_gap, after_delay, after_refused, defaults, backups"])
     }
 
     @Test(

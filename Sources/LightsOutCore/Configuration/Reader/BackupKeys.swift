@@ -103,5 +103,8 @@ enum GlobalKeys {
             "A backup that is due within this keeps the machine from going back to sleep."),
         Key("after_delay", \.afterDelay, .delay,
             "How long before it sleeps after a backup the machine says so, for somebody to cancel it."),
+        Key("after_refused", \.afterRefused, .choice,
+            "What follows a suspend or hibernation that was refused because of a backup's lock alone: `sleep`, when the lock is "
+                + "gone and nobody uses the machine, or `nothing`."),
     ])
 }
