@@ -165,13 +165,22 @@ final class DueLocks {
         if let run = daemon.runs[name], run.isRunning { return "its run has begun" }
         if !daemon.power.mayWake(name) { return "the machine runs on battery power" }
         let limit = (backup.settings.wakeWait ?? daemon.settings.wakeWait).forPeople
-        switch daemon.scheduler.standing(of: name, now: now)?.state {
-        case .paused: return "it is paused"
-        case .waiting(let why): return "it has waited for \(limit) (wake_wait): \(why)"
-        case .queued, .delayed: return "it has waited for \(limit) (wake_wait)"
-        case .running, .idle, nil:
-            let isOver = daemon.runs[name]?.ended.map { $0 >= since ?? now } ?? false
-            return isOver ? "its run is over" : "it is not due any more"
+        guard let standing = daemon.scheduler.standing(of: name, now: now) else { return "it is not due any more" }
+        return Self.reason(standing.state, limit: limit) ?? (hasEnded(name, since: since ?? now) ? "its run is over" : "it is not due any more")
+    }
+
+    private func hasEnded(_ name: BackupName, since: Timestamp) -> Bool {
+        guard let ended = daemon.runs[name]?.ended else { return false }
+        return ended >= since
+    }
+
+    /// Why a backup that has not begun is not waited for.
+    private static func reason(_ state: Scheduler.State, limit: String) -> String? {
+        switch state {
+        case .paused: "it is paused"
+        case .waiting(let why): "it has waited for \(limit) (wake_wait): \(why)"
+        case .queued, .delayed: "it has waited for \(limit) (wake_wait)"
+        case .running, .idle: nil
         }
     }
 

@@ -1,4 +1,4 @@
-public import Glibc
+import Glibc
 
 /// An account of the machine's user database (getpwnam(3)), with all its groups (getgrouplist(3)).
 public nonisolated struct User: Hashable, Sendable {
