@@ -3,9 +3,9 @@ import Glibc
 /// An account of the machine's user database (getpwnam(3)), with all its groups (getgrouplist(3)).
 public nonisolated struct User: Hashable, Sendable {
     public let name: String
-    public let uid: uid_t
-    public let gid: gid_t
-    public let groups: [gid_t]
+    public let uid: UInt32
+    public let gid: UInt32
+    public let groups: [UInt32]
     public let home: String
     public let shell: String
 
@@ -18,7 +18,7 @@ public nonisolated struct User: Hashable, Sendable {
     }
 
     /// Looks up the account with the id `uid`.
-    public init(uid: uid_t) throws(SystemError) {
+    public init(uid: UInt32) throws(SystemError) {
         try self.init("look up the user with the id \(uid)") { record, buffer, size, found in
             getpwuid_r(uid, record, buffer, size, found)
         }
@@ -57,7 +57,7 @@ public nonisolated struct User: Hashable, Sendable {
     }
 
     /// The name of the group `gid`; nil where it has none.
-    public static func groupName(_ gid: gid_t) -> String? {
+    public static func groupName(_ gid: UInt32) -> String? {
         var record = group()
         var found: UnsafeMutablePointer<group>?
         let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: 64 * 1024)
@@ -66,10 +66,10 @@ public nonisolated struct User: Hashable, Sendable {
         return String(cString: record.gr_name)
     }
 
-    private static func groups(of name: UnsafePointer<CChar>, gid: gid_t) -> [gid_t] {
+    private static func groups(of name: UnsafePointer<CChar>, gid: UInt32) -> [UInt32] {
         var count: Int32 = 64
         while true {
-            var groups = [gid_t](repeating: 0, count: Int(count))
+            var groups = [UInt32](repeating: 0, count: Int(count))
             let room = count
             if getgrouplist(name, gid, &groups, &count) >= 0 { return Array(groups.prefix(Int(count))) }
             // glibc says how many there are; never ask for no more than before.
