@@ -18,6 +18,8 @@ public struct HistoryEntry: Hashable, Sendable {
     /// Measured without the wall clock, which may have been set meanwhile.
     public let duration: TimeSpan?
     public let reason: String?
+    /// The user who reported the run; nil for one that lightsout made.
+    public let reporter: UInt32?
     /// The machine, as its journal calls it.
     public let host: String?
 
@@ -46,6 +48,7 @@ public struct HistoryEntry: Hashable, Sendable {
         signal = field(Field.signal).flatMap { Int32($0) }
         reason = field(Field.reason)
         host = field("_HOSTNAME")
+        reporter = field(Field.reporter).flatMap { UInt32($0) }
         guard id.hasSameBytes(as: JournalRecord.MessageID.finished) else {
             started = nil
             duration = nil

@@ -24,6 +24,7 @@ public struct JournalRecord: Sendable {
         public static let started = "LIGHTSOUT_STARTED_USEC"
         public static let reason = "LIGHTSOUT_REASON"
         public static let elapse = "LIGHTSOUT_ELAPSE_USEC"
+        public static let reporter = "LIGHTSOUT_REPORTER"
         public static let lock = "LIGHTSOUT_LOCK"
         public static let action = "LIGHTSOUT_ACTION"
         public static let alarm = "LIGHTSOUT_ALARM"
@@ -67,9 +68,10 @@ public struct JournalRecord: Sendable {
     }
 
     /// The result of a run.
+    /// - Parameter reporter: the user who reported it; nil for a run of ours.
     public static func finished(
         _ backup: BackupName, _ run: RunIdentifier, _ trigger: Trigger, _ outcome: Outcome, started: Timestamp,
-        duration: TimeSpan
+        duration: TimeSpan, reporter: UInt32? = nil
     ) -> JournalRecord {
         JournalRecord(
             MessageID.finished, outcome.result.priority,
@@ -81,6 +83,7 @@ public struct JournalRecord: Sendable {
                 (Field.signal, outcome.signal.map { String($0) }),
                 (Field.started, String(started.microseconds)),
                 (Field.duration, String(duration.microseconds)), (Field.reason, outcome.reason),
+                (Field.reporter, reporter.map { String($0) }),
             ])
     }
 

@@ -52,6 +52,10 @@ public struct RunState: Hashable, Sendable {
         self.progress = progress
     }
 
+    /// Whether it says anything about a backup of the configuration. What users who are not root report does not: they could
+    /// report under a name before root gives it to a backup.
+    public var countsForConfigured: Bool { reporter.map { $0.uid == 0 } ?? true }
+
     /// Whether a person or another program began it, not the schedule.
     public var isManual: Bool { trigger == .manual || trigger == .report }
 
@@ -61,6 +65,7 @@ public struct RunState: Hashable, Sendable {
     /// The same run, with what of the one before it has to be known on.
     public func following(_ last: RunState?) -> RunState {
         var state = self
+        let last = last.flatMap { $0.countsForConfigured || $0.reporter?.uid == reporter?.uid ? $0 : nil }
         state.lastSuccess = last?.lastSuccess
         state.lastScheduled = isManual ? last?.scheduledRun : nil
         if isManual { state.notes.start = last?.notes.start }

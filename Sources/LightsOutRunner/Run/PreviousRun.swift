@@ -107,7 +107,7 @@ public struct PreviousRun {
         log.write(
             .finished(
                 backup, state.run, state.trigger, outcome, started: state.started,
-                duration: time.since(state.started)))
+                duration: time.since(state.started), reporter: state.reporter?.uid))
     }
 
     /// Sees to it that the journal has the records of the ended run, once each, and notes that it has.

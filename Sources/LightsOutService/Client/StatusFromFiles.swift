@@ -26,7 +26,9 @@ struct StatusFromFiles {
             }
             var memory = memories.peek(name)
             // The run's state knows of a success that the daemon was not there to see.
-            if memory?.lastSuccess == nil { memory?.lastSuccess = store.peek(name)?.lastSuccess }
+            if memory?.lastSuccess == nil, let run = store.peek(name), run.countsForConfigured {
+                memory?.lastSuccess = run.lastSuccess
+            }
             addSchedule(memory, pausedUntil: commonPause, backup, to: &status.view)
             return status
         }
@@ -55,7 +57,7 @@ struct StatusFromFiles {
             isStale: false)
         // What holds the lock is newer than what is on the disk, but only root may look at it.
         let look = RunExclusion.look(at: name, runtimeDirectory: directories.runtime)
-        let state = look.state ?? store.peek(name)
+        let state = (look.state ?? store.peek(name)).flatMap { backup == nil || $0.countsForConfigured ? $0 : nil }
         switch state?.phase {
         case .ended(let outcome, let time, _)?:
             view.lastResult = outcome.result
@@ -63,7 +65,7 @@ struct StatusFromFiles {
             view.problem = state?.notes.problem
         case .running(let boot, let pid)?:
             if look.isHeld || isAlive(pid, boot: boot) {
-                fillFromJournal(name, &view)
+                fillFromJournal(name, backup, &view)
                 view.state = .running
                 view.progress = state?.progress
                 view.lastStarted = state?.started
@@ -75,7 +77,7 @@ struct StatusFromFiles {
                 view.problem = "its last run was cut off"
             }
         case nil:
-            fillFromJournal(name, &view)
+            fillFromJournal(name, backup, &view)
         }
         if view.lastStarted == nil { view.lastStarted = state?.started }
         if let limit = backup?.settings.staleAfter, !limit.isInfinite, let success = state?.lastSuccess,
@@ -95,9 +97,11 @@ struct StatusFromFiles {
         return name.elementsEqual("lightsout\n".utf8)
     }
 
-    private func fillFromJournal(_ name: BackupName, _ view: inout BackupView) {
+    private func fillFromJournal(_ name: BackupName, _ backup: BackupConfiguration?, _ view: inout BackupView) {
         let reader = HistoryReader(trust: trust)
-        guard let entry = try? reader.entries(.init(backup: name, limit: 1)).first else { return }
+        var query = HistoryReader.Query(backup: name, limit: 1)
+        query.isOfConfiguration = backup != nil
+        guard let entry = try? reader.entries(query).first else { return }
         view.lastResult = entry.result
         view.lastStarted = entry.started
         view.lastFinished = entry.finished

@@ -9,10 +9,11 @@ extension Daemon {
     func load(_ found: [BackupName: (state: RunState, isRunning: Bool)], now: Timestamp) {
         takeConfigurationAtStart()
         runs = found.mapValues(\.state)
+        takeNamesBack()
         let contents = readMemory()
         carryOut(
             scheduler.load(
-                plans(), memories: contents.memories, observed: found.compactMapValues(Self.observed),
+                plans(), memories: contents.memories, observed: found.filter { counts($0.value.state, for: $0.key) }.compactMapValues(Self.observed),
                 pausedUntil: contents.pausedUntil, now: now))
         // What wakes the machine depends on its power.
         power.start()
@@ -79,6 +80,7 @@ extension Daemon {
         accept(reading.files)
         let before = shownBackups
         take(configuration)
+        takeNamesBack()
         replan(zoneChanged: false)
         bus?.backupsChanged(from: before, to: shownBackups)
         log.write(.notice("the configuration was read anew: \(statusLine)", priority: .info))

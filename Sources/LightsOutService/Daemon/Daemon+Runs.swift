@@ -19,6 +19,7 @@ extension Daemon {
     }
 
     private func take(_ event: RunTracker.Event) {
+        guard counts(event.state, for: event.backup) else { return }
         switch event {
         case .began(let name, let state):
             startHasRun(name)
@@ -62,6 +63,23 @@ extension Daemon {
         bus?.startsForCallers.remove(name)
     }
 
+    // MARK: What counts
+
+    /// Whether a name is root's: the configuration has it, or a script has, also one that came after the last reload.
+    func isConfigured(_ name: BackupName) -> Bool { backups[name] != nil || BackupCatalogue.hasScript(name, directories) }
+
+    /// Whether a run says anything about the backup of this name.
+    func counts(_ run: RunState, for name: BackupName) -> Bool { backups[name] == nil || run.countsForConfigured }
+
+    /// Names that users other than root reported under, and that the configuration has now, are root's from here on.
+    func takeNamesBack() {
+        leases.endThoseOfOthers()
+        for (name, run) in runs where !counts(run, for: name) {
+            runs[name] = nil
+            endedRuns[name] = nil
+        }
+    }
+
     // MARK: What is shown
 
     /// Whether `name` is there for others to see: a backup of the configuration, one that runs although the configuration
@@ -89,6 +107,12 @@ extension RunTracker.Event {
     var backup: BackupName {
         switch self {
         case .began(let backup, _), .progressed(let backup, _), .ended(let backup, _): backup
+        }
+    }
+
+    fileprivate var state: RunState {
+        switch self {
+        case .began(_, let state), .progressed(_, let state), .ended(_, let state): state
         }
     }
 }

@@ -10,6 +10,8 @@ public struct HistoryReader {
         public var result: RunResult?
         /// Not recorded before.
         public var since: Timestamp?
+        /// Without what users other than root have reported.
+        public var isOfConfiguration = false
         /// At most so many, the newest.
         public var limit: Int?
 
@@ -48,6 +50,7 @@ public struct HistoryReader {
             guard trust.believes(journal.field),
                 let entry = HistoryEntry(recorded: recorded, field: journal.field)
             else { continue }
+            if query.isOfConfiguration, let reporter = entry.reporter, reporter != 0 { continue }
             entries.append(entry)
         }
         return entries

@@ -52,7 +52,7 @@ final class Leases {
         let forgotten: [BackupName]
         do throws(LeaseRules.Refusal) {
             forgotten = try LeaseRules.open(
-                backup, by: uid, isConfigured: daemon.backups[backup] != nil, known: standings())
+                backup, by: uid, isConfigured: daemon.isConfigured(backup), known: standings())
         } catch { throw error.busError(backup) }
         guard let bus else {
             throw BusError(name: BusError.failed, message: "the connection to the system bus is being made anew. Try again")
@@ -148,6 +148,7 @@ final class Leases {
     }
 
     private func open(_ backup: BackupName, of uid: UInt32) throws(BusError) -> Lease {
+        if uid != 0 && daemon.backups[backup] != nil { throw LeaseRules.Refusal.configured.busError(backup) }
         guard let lease = leases[backup], case .open = lease.phase else {
             throw BusError(
                 name: BusError.notRunning,
@@ -171,6 +172,21 @@ final class Leases {
         case .open:
             end(
                 lease, Outcome(.unknown, reason: "process \(lease.pid) that reported it ended without reporting a result"))
+        }
+    }
+
+    /// Ends what users other than root report under names that the configuration has now.
+    func endThoseOfOthers() {
+        for (backup, lease) in leases where lease.reporter != 0 && daemon.backups[backup] != nil {
+            switch lease.phase {
+            case .opening(let answer):
+                close(lease, nil)
+                answer(LeaseRules.Refusal.configured.busError(backup))
+            case .open:
+                end(
+                    lease,
+                    Outcome(.unknown, reason: "the configuration has a backup of this name now, so reports of other users than root no longer count"))
+            }
         }
     }
 
