@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
@@ -70,3 +71,58 @@ static inline sd_bus_vtable lo_vtable_end(void) {
     entry.type = _SD_BUS_VTABLE_END;
     return entry;
 }
+/* Counts the calls of each connection while the event loop cannot keep up with them. In C, since what it turns away must cost
+   next to nothing. */
+struct lo_gate {
+    uint64_t busy_since; /* microseconds; 0: the loop has nothing to do */
+    uint64_t slot;
+    uint32_t seed;
+    uint32_t active; /* connections that called in this slot or shortly before */
+    uint8_t counts[1 << 16];
+};
+
+enum { LO_GATE_SLOT = 100000, LO_GATE_PATIENCE = 50000, LO_GATE_CALLS = 200, LO_GATE_LEAST = 10 };
+
+static inline struct lo_gate *lo_gate_new(uint32_t seed) {
+    struct lo_gate *gate = calloc(1, sizeof *gate);
+    if (gate) gate->seed = seed;
+    return gate;
+}
+
+/* Whether the loop has just begun to be busy; it is until lo_gate_idle(). */
+static inline int lo_gate_begins(struct lo_gate *gate, uint64_t now) {
+    if (gate->busy_since != 0) return 0;
+    gate->busy_since = now;
+    return 1;
+}
+
+/* Since when it was busy; 0: it was not. */
+static inline uint64_t lo_gate_idle(struct lo_gate *gate) {
+    uint64_t since = gate->busy_since;
+    gate->busy_since = 0;
+    return since;
+}
+
+/* Whether one more call of `sender` is served: always while the loop keeps up, else as many as are fair. */
+static inline int lo_gate_passes(struct lo_gate *gate, const char *sender, uint64_t now) {
+    uint64_t slot = now / LO_GATE_SLOT;
+    if (slot != gate->slot) {
+        /* Who goes on and on has a count that stays high, and is among those who share. */
+        gate->active = 0;
+        for (uint32_t i = 0; i < sizeof gate->counts; i++) {
+            gate->counts[i] = slot == gate->slot + 1 ? gate->counts[i] >> 1 : 0;
+            gate->active += gate->counts[i] != 0;
+        }
+        gate->slot = slot;
+    }
+    uint32_t hash = gate->seed;
+    for (; *sender; sender++) hash = (hash ^ (uint8_t)*sender) * 16777619u;
+    uint8_t *count = &gate->counts[(hash ^ hash >> 16) & 0xffff];
+    if (*count == 0) gate->active++;
+    if (*count < 255) ++*count;
+    if (now - gate->busy_since < LO_GATE_PATIENCE) return 1;
+    /* This one is among the active. */
+    uint32_t limit = LO_GATE_CALLS / (gate->active ? gate->active : 1);
+    return *count <= (limit > LO_GATE_LEAST ? limit : LO_GATE_LEAST);
+}
+

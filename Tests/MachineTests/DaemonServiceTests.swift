@@ -101,12 +101,12 @@ extension WholeSystem {
             }
         }
 
-        @Test func `it is confined: an exposure of 2.5 or better`() throws {
+        @Test func `it is confined: an exposure of 2.0 or better`() throws {
             let machine = try Machine.shared
             let report = try machine.sh("systemd-analyze security --offline=true --no-pager /lib/systemd/system/lightsoutd.service")
             let level = try #require(report.firstMatch(of: /exposure level for lightsoutd.service: ([0-9.]+)/))
             let exposure = try #require(Double(level.1))
-            #expect(exposure <= 2.5)
+            #expect(exposure <= 2.0)
         }
 
         @Test func `it makes no system call while nothing is due`() throws {

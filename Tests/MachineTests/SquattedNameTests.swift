@@ -9,13 +9,13 @@ extension WholeSystem {
         init() throws { _ = try Machine.shared }
 
         /// Runs `body` while the user reports `nightly`.
-        private func squatting(_ world: DaemonWorld, _ body: () throws -> Void) throws {
-            defer { try? world.machine.remove("/etc/lightsout/backup/nightly_backup") }
-            try Reports().reporting("nightly", as: "tester", session: true, body)
+        private func squatting(_ world: DaemonWorld, _ name: String = "nightly", _ body: () throws -> Void) throws {
+            defer { try? world.machine.remove("/etc/lightsout/backup/\(name)_backup") }
+            try Reports().reporting(name, as: "tester", session: true, body)
         }
 
-        private func finish(_ world: DaemonWorld) throws -> Completed {
-            try world.machine.run("lightsout -f 0 --name nightly", as: "tester", session: true)
+        private func finish(_ world: DaemonWorld, _ name: String = "nightly") throws -> Completed {
+            try world.machine.run("lightsout -f 0 --name \(name)", as: "tester", session: true)
         }
 
         @Test(arguments: ["reload", "restart", "kill"])
@@ -47,17 +47,17 @@ extension WholeSystem {
 
         @Test func `a success that was reported before is none of the backup's, with the daemon and without it`() throws {
             try DaemonWorld.with("") { world throws in
-                try squatting(world) { () throws in try #expect(finish(world).succeeded) }
-                let record = try #require(try world.machine.journal(Reports.finished, "LIGHTSOUT_BACKUP=nightly", after: world.cursor).last)
+                try squatting(world, "weekly") { () throws in try #expect(finish(world, "weekly").succeeded) }
+                let record = try #require(try world.machine.journal(Reports.finished, "LIGHTSOUT_BACKUP=weekly", after: world.cursor).last)
                 #expect(record["LIGHTSOUT_REPORTER"] == "1500")
-                #expect(try world.property("LastResult", of: "nightly") == "s \"success\"")
-                defer { try? world.machine.remove("/etc/lightsout/backup/nightly_backup") }
-                try world.install("nightly", "exit 1")
-                try world.configure("backups: {nightly: {schedule: yearly, stale_after: 1h}}")
+                #expect(try world.property("LastResult", of: "weekly") == "s \"success\"")
+                defer { try? world.machine.remove("/etc/lightsout/backup/weekly_backup") }
+                try world.install("weekly", "exit 1")
+                try world.configure("backups: {weekly: {schedule: yearly, stale_after: 1h}}")
                 try world.machine.sh("systemctl reload lightsoutd")
-                #expect(try world.property("LastResult", of: "nightly") == "s \"\"")
+                #expect(try world.property("LastResult", of: "weekly") == "s \"\"")
                 try world.kill9()
-                #expect(try world.property("LastResult", of: "nightly") == "s \"\"")
+                #expect(try world.property("LastResult", of: "weekly") == "s \"\"")
                 try world.machine.withoutDaemon {
                     let status = try world.machine.run("lightsout status --json")
                     #expect(status.stdout.contains("\"last_result\": null"), "\(status)")

@@ -18,7 +18,17 @@ final class BusConnection {
     let holds: Holds
     private unowned let daemon: Daemon
     private var registrations: [BusRegistration] = []
+    private lazy var answers = StatusAnswers(daemon, bus, authorization.callers) { [unowned self] (message) throws(BusError) in
+        try writeManagedObjects(daemon, to: message)
+    }
+    /// The paths of all backups, sorted, until one comes or goes.
+    private var paths: [String]?
+    /// How backups stood when they were looked at in this turn of the loop.
+    private var views: [BackupName: BackupView] = [:]
+    private var viewsEnd: EventSource?
     private var slots: [BusSlot] = []
+    private var gate: CallGate?
+    private var calm: EventSource?
     private var nameRequest: BusSlot?
     /// Calls to systemd that are under way for somebody else's call.
     var pending: [UInt64: BusSlot] = [:]
@@ -53,8 +63,18 @@ final class BusConnection {
             try bus.serve(
                 backupInterface(of: daemon), below: Self.backupPrefix,
                 exists: { [unowned daemon] path in Self.backup(at: path).map { daemon.isShown($0) } ?? false },
-                children: { [unowned daemon] in daemon.shownBackups.compactMap { Self.path(of: $0) } }),
+                children: { [unowned self] in allPaths }),
         ]
+        slots.append(
+            try bus.intercept(Self.path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") { [unowned self] call in
+                // An answer that nobody waits for is not made.
+                guard call.expectsReply else { return }
+                answers.ask(call)
+            })
+        // Last, so that it comes before everything else.
+        gate = try CallGate(bus, daemon.loop, exempt: (Self.managerInterface, "ReportProgress")) { [unowned self] in
+            giveBackMemory()
+        }
         nameRequest = try bus.requestNameAsync(Self.name) { [unowned self, unowned daemon] answer in
             nameRequest = nil
             hasListeners = true
@@ -71,6 +91,23 @@ final class BusConnection {
         Bus.name(in: path, below: backupPrefix).flatMap { try? BackupName($0) }
     }
 
+    /// A while after a flood the heap is as it was before.
+    private func giveBackMemory() {
+        guard calm == nil else { return }
+        calm = try? daemon.loop.after(5_000_000) { [unowned self] in
+            calm = nil
+            Heap.giveBackFree()
+        }
+    }
+
+    /// The paths of all backups, sorted.
+    var allPaths: [String] {
+        if let paths { return paths }
+        let found = daemon.shownBackups.sorted().compactMap { Self.path(of: $0) }
+        paths = found
+        return found
+    }
+
     /// Keeps `slot` until it is taken by its key: for an answer that arrives later.
     func keep(_ make: (UInt64) throws(BusError) -> BusSlot) throws(BusError) {
         nextPending += 1
@@ -83,6 +120,8 @@ final class BusConnection {
     /// Tells listeners how `backup` stands, once for all changes of this turn of the loop.
     func standingChanged(of backup: BackupName) {
         changed.insert(backup)
+        answers.changed()
+        views[backup] = nil
         guard teller == nil else { return }
         teller = try? daemon.loop.soon { [unowned self] in tellChanges() }
     }
@@ -104,11 +143,24 @@ final class BusConnection {
     /// How `backup` stands; nil where there is no such backup.
     func view(of backup: BackupName) -> BackupView? {
         if let beingTold, beingTold.backup == backup { return beingTold.view }
-        return daemon.view(of: backup)
+        if let known = views[backup] { return known }
+        guard let view = daemon.view(of: backup) else { return nil }
+        // Fourteen properties that are read together are of one look.
+        if viewsEnd == nil {
+            viewsEnd = try? daemon.loop.soon { [unowned self] in
+                viewsEnd = nil
+                views = [:]
+            }
+        }
+        if viewsEnd != nil { views[backup] = view }
+        return view
     }
 
     /// Tells listeners which backups came and went.
     func backupsChanged(from before: Set<BackupName>, to after: Set<BackupName>) {
+        paths = nil
+        views = [:]
+        answers.changed()
         for backup in after.subtracting(before) {
             if let path = Self.path(of: backup) { try? bus.emitObjectAdded(path) }
         }

@@ -56,11 +56,9 @@ extension BusConnection {
                         call.reply()
                     }
                 },
-                .property("Backups", "ao") { [unowned daemon] (_, message) throws(BusError) in
+                .property("Backups", "ao") { [unowned self] (_, message) throws(BusError) in
                     try message.container("a", "o") { (message) throws(BusError) in
-                        for name in daemon.shownBackups.sorted() {
-                            if let path = Self.path(of: name) { try message.append(objectPath: path) }
-                        }
+                        for path in allPaths { try message.append(objectPath: path) }
                     }
                 },
             ] + reportMembers(of: daemon) + sleepMembers(of: daemon))

@@ -16,11 +16,13 @@ extension BusConnection {
             .method("ReportStarted", takes: "sh", ["name", "process"]) {
                 [unowned self, unowned daemon] (call) throws(BusError) in
                 let name = try Self.reportName(try call.message.readString(atMost: Self.longestWord))
-                authorization.identify(call) { [unowned self, unowned daemon] caller in
+                let descriptor = Held(try call.message.readDescriptor())
+                authorization.identify(call, hasDescriptor: true) { [unowned self, unowned daemon] caller in
                     call.answer { () throws(BusError) in
                         if try Self.run(of: caller, named: name, daemon) != nil { return call.reply() }
+                        let process = try Self.process(behind: descriptor, of: caller)
                         authorization.check(call, .report, caller) { [unowned daemon] (caller) throws(BusError) in
-                            try Self.open(name, by: caller.uid, call, daemon)
+                            try Self.open(name, by: caller.uid, process, call, daemon)
                         }
                     }
                 }
@@ -71,21 +73,28 @@ extension BusConnection {
                 [unowned self] (call) throws(BusError) in
                 let who = try Holds.checked(try call.message.readString(atMost: Holds.longestText), "who")
                 let why = try Holds.checked(try call.message.readString(atMost: Holds.longestText), "why")
-                authorization.check(call, .hold) { [unowned self] (caller) throws(BusError) in
+                // As with logind itself, whose lock it is.
+                authorization.check(call, .hold, .login("inhibit-block-sleep"), .login("inhibit-handle-lid-switch")) {
+                    [unowned self] (caller) throws(BusError) in
                     try holds.hold(call, who: who, why: why, by: caller.uid)
                 }
             },
         ]
     }
 
-    private static func open(
-        _ name: BackupName?, by uid: UInt32, _ call: BusInterface.MethodCall, _ daemon: Daemon
-    ) throws(BusError) {
-        let descriptor = try call.message.readDescriptor()
-        let process: ReportingProcess
-        do throws(ReportingProcess.Refusal) { process = try ReportingProcess(descriptor, of: uid) } catch {
+    private static func process(
+        behind descriptor: Held<Descriptor>, of caller: Callers.Caller
+    ) throws(BusError) -> Held<ReportingProcess> {
+        guard let descriptor = descriptor.take() else { throw ReportingProcess.Refusal.gone.busError }
+        do throws(ReportingProcess.Refusal) { return Held(try ReportingProcess(descriptor, of: caller.uid)) } catch {
             throw error.busError
         }
+    }
+
+    private static func open(
+        _ name: BackupName?, by uid: UInt32, _ process: Held<ReportingProcess>, _ call: BusInterface.MethodCall, _ daemon: Daemon
+    ) throws(BusError) {
+        guard let process = process.take() else { throw ReportingProcess.Refusal.gone.busError }
         try daemon.leases.open(try backup(name), by: uid, process) { error in
             if let error { call.fail(error) } else { call.reply() }
         }
@@ -96,7 +105,7 @@ extension BusConnection {
     /// - Returns: nil where it is in none.
     /// - Throws: where it speaks of another, or its run is over.
     private static func run(
-        of caller: Authorization.Caller, named name: BackupName?, _ daemon: Daemon
+        of caller: Callers.Caller, named name: BackupName?, _ daemon: Daemon
     ) throws(BusError) -> (backup: BackupName, run: RunIdentifier)? {
         // The number may be another process's by now: one of another user's proves nothing, and one of the caller's own
         // in a run of his own is as good as the caller.
@@ -131,6 +140,15 @@ extension BusConnection {
             throw BusError(name: BusError.invalidArguments, message: error.description)
         }
     }
+}
+
+/// Keeps what has one owner in a closure, until it is taken.
+final class Held<Value: ~Copyable> {
+    private var value: Value?
+
+    init(_ value: consuming Value) { self.value = consume value }
+
+    func take() -> Value? { value.take() }
 }
 
 extension BusInterface.MethodCall {

@@ -14,16 +14,17 @@ extension BusConnection {
         [
             .method("SleepWhenDone", takes: "s", ["kind"]) { [unowned self, unowned daemon] (call) throws(BusError) in
                 let kind = try Self.sleepKind(try call.message.readString(atMost: Self.longestWord))
-                authorization.check(call, .sleep) { [unowned daemon] (caller) throws(BusError) in
-                    daemon.sleep.askWhetherPossible(kind) { [unowned daemon] isPossible in
-                        guard isPossible else {
-                            return call.fail(
-                                BusError(
-                                    name: BusError.notPossible,
-                                    message: "this machine cannot \(kind.infinitive), as logind says. See: busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager Can\(kind.loginMethod)"))
+                // The caller gets no more than from logind itself.
+                authorization.check(call, .sleep, .login(kind.loginAction)) {
+                    [unowned self, unowned daemon] (caller) throws(BusError) in
+                    daemon.sleep.look { [unowned self, unowned daemon] view in
+                        // Without an answer there may be others.
+                        let areOthersThere = view.map { $0.sessions.contains { $0.uid != caller.uid } } ?? true
+                        guard areOthersThere else { return request(kind, caller, call, daemon) }
+                        authorization.check(call, .login("\(kind.loginAction)-multiple-sessions"), caller) {
+                            [unowned self, unowned daemon] (caller) throws(BusError) in
+                            request(kind, caller, call, daemon)
                         }
-                        daemon.sleep.request(kind, by: Self.name(of: caller.uid))
-                        call.reply()
                     }
                 }
             },
@@ -49,6 +50,19 @@ extension BusConnection {
     }
 
     func nextWakeupChanged() { try? bus.emitPropertiesChanged(Self.path, Self.managerInterface, ["NextWakeup"]) }
+
+    private func request(_ kind: SleepKind, _ caller: Callers.Caller, _ call: BusInterface.MethodCall, _ daemon: Daemon) {
+        daemon.sleep.askWhetherPossible(kind) { [unowned daemon] isPossible in
+            guard isPossible else {
+                return call.fail(
+                    BusError(
+                        name: BusError.notPossible,
+                        message: "this machine cannot \(kind.infinitive), as logind says. See: busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager Can\(kind.loginMethod)"))
+            }
+            daemon.sleep.request(kind, by: Self.name(of: caller.uid))
+            call.reply()
+        }
+    }
 
     private static func sleepKind(_ text: String) throws(BusError) -> SleepKind {
         guard let kind = SleepKind(word: text) else {

@@ -30,12 +30,13 @@ final class Holds {
         self.loop = loop
     }
 
-    /// Takes the lock for `call` and answers it.
+    /// Takes the lock for `call` and answers it. Root's are not counted.
     func hold(_ call: BusInterface.MethodCall, who: String, why: String, by uid: UInt32) throws(BusError) {
         let why = why + Self.mark(uid)
         next += 1
         let id = next
         pending[id] = Pending(uid: uid)
+        if uid == 0 { return take(call, LockRequest.Lock(what: Self.what, who: who, why: why), id) }
         do throws(BusError) {
             pending[id]?.list = try Logind(bus).inhibitorsAsync(timeout: 5_000_000) { [unowned self] reply in
                 pending[id]?.list = nil
@@ -74,11 +75,12 @@ final class Holds {
         let held = inhibitors.compactMap { $0.uid == 0 ? Self.holder(in: $0.why) : nil }
         // This one is among the pending.
         let ofUser = held.count { $0 == uid } + pending.values.count { $0.uid == uid }
-        if uid != 0 && ofUser > Self.perUser {
+        if ofUser > Self.perUser {
             throw BusError(
                 name: BusError.limitsExceeded, message: "\(Self.perUser) holds of yours are open, and that is the most. End one")
         }
-        if held.count + pending.count > Self.inAll {
+        // Nobody is shut out by what others hold.
+        if held.count + pending.count > Self.inAll && ofUser > 1 {
             throw BusError(
                 name: BusError.limitsExceeded,
                 message: "\(Self.inAll) holds are open, and that is the most. Try again when one has ended")

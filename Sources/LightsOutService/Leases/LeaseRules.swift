@@ -5,11 +5,14 @@ import LightsOutCore
 /// - A name that the configuration has is root's: its result is believed by the schedule.
 /// - A name belongs to whoever reported under it last, for as long as its last result is remembered; root may report
 ///   under any. So nobody can put a result of his own in another's place.
-/// - At most ``openPerUser`` reported backups of a user are open at a time (root's are not counted), and ``openInAll``.
+/// - At most ``openPerUser`` reported backups of a user are open at a time (root's are not counted), and ``openInAll``; but
+///   whoever has none open may open one, and root may go on, so that nobody is shut out by what other users report.
 /// - As many names are remembered with their last result; for a new one, the one that ended longest ago is forgotten.
 nonisolated enum LeaseRules {
     static let openPerUser = 16
     static let openInAll = 256
+    /// The most that are open beyond these: one a user, and root's.
+    static let firstsBeyond = 32
 
     /// What is known of a name.
     struct Standing: Hashable {
@@ -38,7 +41,10 @@ nonisolated enum LeaseRules {
             let open = known.values.count { $0.isOpen && $0.owner == uid }
             if open >= openPerUser { throw .tooManyOfUser }
         }
-        if known.values.count(where: \.isOpen) >= openInAll { throw .tooManyInAll }
+        let open = known.values.filter(\.isOpen)
+        let isFirst = uid == 0 || !open.contains { $0.owner == uid }
+        let areRoots = open.count { $0.owner == 0 } >= openInAll
+        if open.count >= openInAll + (isFirst && !areRoots ? firstsBeyond : 0) { throw .tooManyInAll }
 
         let others = known.filter { $0.key != name && ($0.value.isForgettable || $0.value.isOpen) }
         var forgotten: Set<BackupName> = []

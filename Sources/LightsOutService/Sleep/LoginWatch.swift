@@ -70,7 +70,7 @@ final class LoginWatch {
     private var nextLookers: [(View?) -> Void] = []
 
     /// An answer later than this is none.
-    private static let patience: UInt64 = 20_000_000
+    static let patience: UInt64 = 20_000_000
     /// While logind goes through a sleep it refuses locks; so long to the next try.
     private static let retryDelay: UInt64 = 250_000
 
@@ -254,89 +254,9 @@ final class LoginWatch {
         ask({ (bus, reply) throws(BusError) in
             try bus.callAsync(.login1, "ListInhibitors", timeout: Self.patience, reply: reply)
         }) { [unowned self] reply in
-            guard let reply else { return then(nil) }
-            lookAtSessions(View(locks: Logind.readInhibitors(reply)), then)
+            guard let locks = reply.flatMap({ try? Logind.inhibitors(in: $0) }) else { return then(nil) }
+            lookAtSessions(View(locks: locks), then)
         }
-    }
-
-    private func lookAtSessions(_ view: View, _ then: @escaping (View?) -> Void) {
-        ask({ (bus, reply) throws(BusError) in
-            try bus.callAsync(.login1, "ListSessions", timeout: Self.patience, reply: reply)
-        }) { [unowned self] reply in
-            let listed = try? reply?.readArray("(susso)") { (message) throws(BusError) in
-                try message.readContainer("r", "susso") { (message) throws(BusError) in
-                    let id = try message.readString(cutTo: Logind.longestWord)
-                    try message.skip("uss")
-                    return (id: id, path: try message.readObjectPath())
-                }
-            }
-            guard let listed else { return then(nil) }
-            var view = view
-            var open = listed.count
-            guard open > 0 else { return then(view) }
-            for (id, path) in listed {
-                getAll(path, Bus.Address("org.freedesktop.login1", path, "org.freedesktop.login1.Session")) { properties in
-                    // One that is gone by now is nobody's.
-                    if let session = properties.flatMap({ Self.session(id, $0) }) { view.sessions.append(session) }
-                    open -= 1
-                    if open == 0 {
-                        view.sessions.sort { $0.session.id < $1.session.id }
-                        then(view)
-                    }
-                }
-            }
-        }
-    }
-
-    /// A session as its properties tell it; nil where it is not a person's, or about to end.
-    private static func session(_ id: String, _ properties: BusMessage) -> LoginSession? {
-        var session = UserSession(id: id, user: "", isIdle: false)
-        var found = LoginSession(session: session, uid: 0, leader: 0)
-        var isRemote = false
-        var host = ""
-        var sessionClass = ""
-        var state = ""
-        func text(_ message: BusMessage) throws(BusError) -> String {
-            try message.readContainer("v", "s") { (m) throws(BusError) in
-                try m.readString(cutTo: Logind.longestWord)
-            }
-        }
-        func flag(_ message: BusMessage) throws(BusError) -> Bool {
-            try message.readContainer("v", "b") { (m) throws(BusError) in try m.readBool() }
-        }
-        func time(_ message: BusMessage) throws(BusError) -> UInt64 {
-            try message.readContainer("v", "t") { (m) throws(BusError) in try m.readUInt64() }
-        }
-        do throws(BusError) {
-            try properties.readProperties { (name, message) throws(BusError) in
-                switch name {
-                case "Name": session.user = try text(message)
-                case "User":
-                    found.uid = try message.readContainer("v", "(uo)") { (m) throws(BusError) in
-                        try m.readContainer("r", "uo") { (m) throws(BusError) in
-                            let uid = try m.readUInt32()
-                            try m.skip("o")
-                            return uid
-                        }
-                    }
-                case "Leader":
-                    found.leader = try message.readContainer("v", "u") { (m) throws(BusError) in try m.readUInt32() }
-                case "Timestamp": found.since = Timestamp(microseconds: Int64(clamping: try time(message)))
-                case "Remote": isRemote = try flag(message)
-                case "RemoteHost": host = try text(message)
-                case "Class": sessionClass = try text(message)
-                case "State": state = try text(message)
-                case "IdleHint": session.isIdle = try flag(message)
-                case "IdleSinceHintMonotonic": session.idleMark = try time(message)
-                default: try message.skip("v")
-                }
-            }
-        } catch { return nil }
-        // `user`, `user-light`, `user-early`: a person; `greeter`, `background`, `manager`: nobody.
-        guard sessionClass.hasBytes(prefix: "user"), state != "closing" else { return nil }
-        session.remoteHost = isRemote ? (host.isEmpty ? "another machine" : host.plainOrQuoted) : nil
-        found.session = session
-        return found
     }
 
     /// Asks whether the machine can do it at all: "yes", "no", "challenge", or "na" where it cannot.
@@ -403,25 +323,16 @@ final class LoginWatch {
 
     // MARK: Calls
 
-    private typealias Reply = (Result<BusMessage, BusError>) -> Void
+    typealias Reply = (Result<BusMessage, BusError>) -> Void
 
-    private func getAll(_ path: String, _ address: Bus.Address, _ then: @escaping (BusMessage?) -> Void) {
-        let properties = Bus.Address(address.destination, path, "org.freedesktop.DBus.Properties")
-        ask({ (bus, reply) throws(BusError) in
-            try bus.callAsync(properties, "GetAll", timeout: Self.patience, { (message) throws(BusError) in
-                try message.append(address.interface)
-            }, reply: reply)
-        }, then)
-    }
-
-    private func ask(
+    func ask(
         _ call: (Bus, @escaping Reply) throws(BusError) -> BusSlot, _ then: @escaping (BusMessage?) -> Void
     ) {
         perform(call) { then(try? $0.get()) }
     }
 
     /// Makes a call and keeps it until its answer has come.
-    private func perform(_ call: (Bus, @escaping Reply) throws(BusError) -> BusSlot, _ then: @escaping Reply) {
+    func perform(_ call: (Bus, @escaping Reply) throws(BusError) -> BusSlot, _ then: @escaping Reply) {
         nextCall += 1
         let key = nextCall
         do throws(BusError) {

@@ -98,11 +98,17 @@ nonisolated extension SleepPolicy {
     private mutating func decide(on wish: Wish, now: Timestamp) {
         switch hindrance(to: wish, now: now) {
         case nil:
-            if wish.isRequest || wish.isForBattery || settings.afterDelay(for: wish.backups) == .zero { ask(wish) } else { announce(wish, now: now) }
+            if isAtOnce(wish) { ask(wish) } else { announce(wish, now: now) }
         case .backups(let why): wait(wish, why: why, lookAt: .never)
         case .passing(let why): wait(wish, why: why, lookAt: now + Self.lookInterval)
         case .final(let who): stayAwake(wish, because: who)
         }
+    }
+
+    /// Whether the machine sleeps without an announcement. Somebody who asks for it knows; others who use it do not.
+    private func isAtOnce(_ wish: Wish) -> Bool {
+        if case .request(let by) = wish.source { return !sessions.contains { !$0.isIdle && $0.user != by } }
+        return wish.isForBattery || settings.afterDelay(for: wish.backups) == .zero
     }
 
     private mutating func wait(_ wish: Wish, why: String, lookAt: Timestamp) {

@@ -15,8 +15,8 @@ public import LightsOutCore
 ///    the machine when the backup ends.
 /// 5. Before, it is **announced** for `after_delay`; whoever logs in, becomes active or says `lightsout sleep
 ///    --cancel` cancels it for good; a lock or a run that comes up puts it off until that is over.
-/// 6. `sleep --when-done` comes without announcement as soon as no backup runs or is about to; the person who wants
-///    it is at the machine. It waits for the locks of others, and outlives a restart of the daemon.
+/// 6. `sleep --when-done` comes as soon as no backup runs or is about to, without announcement unless somebody else uses the
+///    machine; the person who wants it is at it. It waits for the locks of others, and outlives a restart of the daemon.
 /// 7. A machine that was woken and finds itself **on battery power**, where none of the backups may wake it, goes back to
 ///    sleep at once, without an announcement: nobody is at a laptop in a bag. ``batterySettling`` gives a dock the time
 ///    to come back. What was due stays due.

@@ -19,6 +19,15 @@ nonisolated public enum SleepKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// The action of polkit's that logind asks for it (org.freedesktop.login1.policy); the kinds that write to the disk share one.
+    public var loginAction: String {
+        switch self {
+        case .suspend: "suspend"
+        case .hibernate, .hybridSleep, .suspendThenHibernate: "hibernate"
+        case .poweroff: "power-off"
+        }
+    }
+
     /// What an inhibitor lock must be about to stand against it.
     public var inhibited: String { self == .poweroff ? "shutdown" : "sleep" }
 

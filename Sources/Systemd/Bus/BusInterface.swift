@@ -11,11 +11,23 @@ import Glibc
 ///     let registration = try bus.serve(interface, at: "/org/example1")
 public struct BusInterface {
     /// A call of one of our methods: the message to read from, and the one answer to give, now or later.
+    ///
+    /// What it was called with must be read before the handler returns: a call that waits for its answer keeps neither the
+    /// arguments nor the descriptors that came with it.
     public final class MethodCall {
-        public let message: BusMessage
+        public private(set) var message: BusMessage
         private var isAnswered = false
 
         init(_ message: BusMessage) { self.message = message }
+
+        /// Whether anybody waits for the answer.
+        public var expectsReply: Bool { message.expectsReply }
+
+        /// Keeps of the message only what an answer needs.
+        func keepOnlyReturnAddress() {
+            guard !isAnswered else { return }
+            do throws(BusError) { message = try message.returnAddress() } catch { fail(error) }
+        }
 
         /// The object that is called.
         public var path: String { message.path ?? "" }
@@ -220,6 +232,7 @@ public final class BusRegistration {
         else { return 0 }
         let call = BusInterface.MethodCall(message)
         do throws(BusError) { try handler(call) } catch { call.fail(error) }
+        call.keepOnlyReturnAddress()
         return 1
     }
 

@@ -35,6 +35,28 @@ public final class BusMessage {
         sd_bus_message_get_allow_interactive_authorization(raw) > 0
     }
 
+    /// Whether the caller waits for an answer.
+    public var expectsReply: Bool { sd_bus_message_get_expect_reply(raw) > 0 }
+
+    /// A call without its contents and descriptors, which can be answered as the call itself can.
+    func returnAddress() throws(BusError) -> BusMessage {
+        var copy: OpaquePointer?
+        let operation = "keep a call that waits"
+        try checkBus(
+            sd_bus_message_new_method_call(
+                sd_bus_message_get_bus(raw), &copy, nil, sd_bus_message_get_path(raw), sd_bus_message_get_interface(raw),
+                sd_bus_message_get_member(raw)), operation)
+        let message = try BusMessage(owning: copy)
+        try checkBus(sd_bus_message_set_sender(copy, sd_bus_message_get_sender(raw)), operation)
+        try checkBus(sd_bus_message_set_expect_reply(copy, expectsReply ? 1 : 0), operation)
+        try checkBus(
+            sd_bus_message_set_allow_interactive_authorization(copy, allowsInteractiveAuthorization ? 1 : 0), operation)
+        var cookie: UInt64 = 0
+        try checkBus(sd_bus_message_get_cookie(raw, &cookie), operation)
+        try checkBus(sd_bus_message_seal(copy, cookie, 0), operation)
+        return message
+    }
+
     private func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.map { String(cString: $0) } }
 
     // MARK: Writing

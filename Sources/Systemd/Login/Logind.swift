@@ -61,8 +61,11 @@ public struct Logind {
     public nonisolated static let longestReason = 512
 
     /// The locks in the answer to ListInhibitors; none where the answer is not of its form.
-    public static func readInhibitors(_ reply: BusMessage) -> [Inhibitor] {
-        let inhibitors = try? reply.readArray("(ssssuu)") { (message) throws(BusError) in
+    public static func readInhibitors(_ reply: BusMessage) -> [Inhibitor] { (try? inhibitors(in: reply)) ?? [] }
+
+    /// The locks in the answer to ListInhibitors.
+    public static func inhibitors(in reply: BusMessage) throws(BusError) -> [Inhibitor] {
+        try reply.readArray("(ssssuu)") { (message) throws(BusError) in
             try message.readContainer("r", "ssssuu") { (message) throws(BusError) in
                 Inhibitor(
                     what: try message.readString(cutTo: Self.longestWord), who: try message.readString(cutTo: Self.longestWord),
@@ -70,7 +73,6 @@ public struct Logind {
                     mode: try message.readString(cutTo: Self.longestWord), uid: try message.readUInt32(), pid: try message.readUInt32())
             }
         }
-        return inhibitors ?? []
     }
 
     /// The rule for the signal that logind sends before a sleep (`true`) and after it (`false`).

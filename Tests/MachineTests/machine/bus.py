@@ -149,7 +149,7 @@ class Bus:
         self.socket.connect("/run/dbus/system_bus_socket")
         uid = str(os.getuid()).encode().hex()
         self.socket.sendall(f"\0AUTH EXTERNAL {uid}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n".encode())
-        self.buffer, self.serial = b"", 0
+        self.buffer, self.serial, self.fds = b"", 0, []
         while self.buffer.count(b"\r\n") < 2:
             self.buffer += self.socket.recv(4096)
         self.buffer = self.buffer.split(b"\r\n", 2)[2]
@@ -184,7 +184,8 @@ class Bus:
         return Message(whole[:head], whole[head:])
 
     def more(self):
-        data = self.socket.recv(1 << 16)
+        data, fds, _, _ = socket.recv_fds(self.socket, 1 << 16, 16)
+        self.fds += fds  # kept open
         if not data:
             raise EOFError("the bus closed the connection")
         self.buffer += data
