@@ -12,7 +12,7 @@ public final class CallGate {
     private var idle: EventSource?
     private var slot: BusSlot?
 
-    /// A loop that was busy for so long has had a flood.
+    /// A loop that was busy for this long has had a flood.
     private static let flood: UInt64 = 50_000
 
     /// - Parameters:
