@@ -57,7 +57,7 @@ extension BusConnection {
     }
 
     func backupInterface(of daemon: Daemon) -> BusInterface {
-        let name = BusInterface.Member.property("Name", "s", changes: .constant) { (path, message) throws(BusError) in
+        let name: BusInterface.Member = .property("Name", "s", changes: .constant) { (path, message) throws(BusError) in
             try message.append(Self.backup(at: path)?.text ?? "")
         }
         let others = Self.properties.map { property in
