@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
@@ -83,10 +82,9 @@ struct lo_gate {
 
 enum { LO_GATE_SLOT = 100000, LO_GATE_PATIENCE = 50000, LO_GATE_CALLS = 200, LO_GATE_LEAST = 10 };
 
-static inline struct lo_gate *lo_gate_new(uint32_t seed) {
-    struct lo_gate *gate = calloc(1, sizeof *gate);
-    if (gate) gate->seed = seed;
-    return gate;
+static inline void lo_gate_init(struct lo_gate *gate, uint32_t seed) {
+    memset(gate, 0, sizeof *gate);
+    gate->seed = seed;
 }
 
 /* Whether the loop has just begun to be busy; it is until lo_gate_idle(). */

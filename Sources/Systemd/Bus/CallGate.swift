@@ -21,10 +21,8 @@ public final class CallGate {
     public init(
         _ bus: Bus, _ loop: EventLoop, exempt: (interface: String, member: String), onCalm: @escaping () -> Void
     ) throws(BusError) {
-        guard let gate = lo_gate_new(UInt32.random(in: 1 ... .max)) else {
-            throw BusError(SystemError(code: ENOMEM, operation: "count calls"))
-        }
-        self.gate = gate
+        gate = .allocate(capacity: 1)
+        lo_gate_init(gate, UInt32.random(in: 1 ... .max))
         self.exempt = exempt
         do throws(SystemError) {
             let source = try loop.soon { [unowned self] in
@@ -44,7 +42,7 @@ public final class CallGate {
 
     isolated deinit {
         slot = nil
-        free(gate)
+        gate.deallocate()
     }
 
     /// - Returns: 1 for a call that is dealt with, 0 for one that passes.
