@@ -50,7 +50,7 @@ let package = Package(
             swiftSettings: pure),
         .executableTarget(
             name: "lightsoutd",
-            dependencies: ["LightsOutCore", "LightsOutService", "Systemd"],
+            dependencies: ["LightsOutCore", "LightsOutRunner", "LightsOutService", "Systemd"],
             swiftSettings: mainThread),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: pure),
         .testTarget(name: "LightsOutCoreTests", dependencies: ["LightsOutCore", "TestSupport"], swiftSettings: pure),

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "process_standing.h"
 #include "spawn_script.h"
 
 #include <errno.h>
@@ -8,19 +9,10 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Every signal as a fresh process has it: nothing ignored, nothing blocked. */
-static void reset_signals(void) {
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    for (int signal = 1; signal < NSIG; signal++)
-        sigaction(signal, &action, NULL); /* fails for SIGKILL, SIGSTOP and libc's own, as it should */
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 /* Nothing above 2 survives exec. */
 static int close_all_on_exec(void) {
@@ -37,7 +29,8 @@ static int close_all_on_exec(void) {
 }
 
 static enum lo_spawn_step set_up_and_exec(const struct lo_spawn_request *request, pid_t parent) {
-    reset_signals();
+    lo_reset_signals();
+    umask(request->mask);
 
     if (setsid() < 0)
         return LO_SPAWN_SESSION;
@@ -55,6 +48,11 @@ static enum lo_spawn_step set_up_and_exec(const struct lo_spawn_request *request
          syscall(SYS_setresgid, request->gid, request->gid, request->gid) < 0 ||
          syscall(SYS_setresuid, request->uid, request->uid, request->uid) < 0))
         return LO_SPAWN_USER;
+    /* Nothing of root's comes along: no capability, and a session keyring of the user's own. */
+    if (request->change_user && request->uid != 0) {
+        prctl(PR_CAP_AMBIENT, (unsigned long) PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+        syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
+    }
 
     /* After the change of user, which clears it. The parent may have died before the call. */
     if (request->parent_death_signal > 0) {

@@ -17,6 +17,7 @@ struct Conclude: ParsableCommand {
     /// Records the end of the run of the backup called `name`, where nobody else has.
     static func conclude(_ name: String) throws {
         try MainActor.assumeIsolated {
+            ProcessStanding.take()
             let backup = try BackupName.argument(name)
             // Where another run is under way the state is that one's.
             let directories = Directories.ofThisProcess

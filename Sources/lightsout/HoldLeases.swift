@@ -1,5 +1,6 @@
 import ArgumentParser
 import LightsOutCore
+import LightsOutRunner
 import LightsOutService
 
 /// The process of `lightsout-keeper.service`, which holds reported backups while the daemon is stopped.
@@ -8,6 +9,9 @@ struct HoldLeases: ParsableCommand {
         commandName: "hold-leases", abstract: "Hold reported backups while lightsoutd is stopped.", shouldDisplay: false)
 
     func run() throws {
-        try MainActor.assumeIsolated { throw ExitCode(try LeaseKeeper(directories: .ofThisProcess).run()) }
+        try MainActor.assumeIsolated {
+            ProcessStanding.take()
+            throw ExitCode(try LeaseKeeper(directories: .ofThisProcess).run())
+        }
     }
 }

@@ -21,6 +21,7 @@ struct Run: ParsableCommand {
     /// - Throws: `ExitCode`, the run's exit status, or a ``CommandFailure``.
     static func run(_ name: String) throws -> Never {
         try MainActor.assumeIsolated {
+            ProcessStanding.take()
             let backup = try BackupName.argument(name)
             let directories = Directories.ofThisProcess
             // The note is for the unit that the daemon starts; who runs it by hand meanwhile is somebody else.

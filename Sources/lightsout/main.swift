@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import LightsOutCore
+import LightsOutRunner
 import LightsOutService
 import Systemd
 
@@ -12,6 +13,7 @@ func oneLine(_ complaint: String) -> String {
 }
 
 /// The command's entry: parses, runs, and turns every error into one line and its exit status.
+ProcessStanding.takeDescriptors()
 let arguments = Array(CommandLine.arguments.dropFirst())
 do {
     // ArgumentParser takes longer than the rest of our start together. Scripts report often, the units' runs should cost

@@ -1,9 +1,11 @@
 import Glibc
 import LightsOutCore
+import LightsOutRunner
 import LightsOutService
 import Systemd
 
 // The daemon's entry: builds it and lets it run.
+ProcessStanding.take()
 do {
     exit(try Daemon(directories: .ofThisProcess).run())
 } catch {

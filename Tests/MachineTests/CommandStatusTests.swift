@@ -7,7 +7,7 @@ extension WholeSystem {
     struct CommandStatusTests {
         private static let fields = [
             "backup", "description", "state", "progress", "trigger", "since", "last_result", "last_started", "last_finished",
-            "next_elapse", "wake", "stale", "problem",
+            "next_elapse", "wake", "stale", "problem", "kept_awake_since",
         ]
         private static let configuration = """
             backups:

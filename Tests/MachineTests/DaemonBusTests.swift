@@ -87,8 +87,10 @@ extension WholeSystem {
             }
         }
 
-        @Test func `a call starts the daemon where it is not running`() throws {
+        @Test func `a call starts the daemon where it is enabled and not running`() throws {
             try DaemonWorld.with("", scripts: ["one": "exit 0"], starting: false) { world throws in
+                try world.machine.sh("systemctl enable --quiet lightsoutd")
+                defer { _ = try? world.machine.run("systemctl disable --quiet lightsoutd") }
                 #expect(try world.property("Name", of: "one") == #"s "one""#)
                 #expect(try world.machine.property("ActiveState", of: "lightsoutd.service") == "active")
             }

@@ -23,6 +23,8 @@ struct lo_spawn_request {
     gid_t gid;
     const gid_t *groups;
     size_t group_count;
+    /* Its umask. */
+    mode_t mask;
     /* A signal for the child when its parent dies (PR_SET_PDEATHSIG), or 0. */
     int parent_death_signal;
 };

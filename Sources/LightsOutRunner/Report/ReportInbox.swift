@@ -101,5 +101,12 @@ public nonisolated enum ReportSocket {
         }
     }
 
+    /// Whom the script of the run under way runs as; nil where no run takes reports.
+    public static func owner(of backup: BackupName, runtimeDirectory: String) -> UInt32? {
+        var status = stat()
+        guard lstat("\(runtimeDirectory)/\(fileName(backup))", &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+        return status.st_uid
+    }
+
     static func fileName(_ backup: BackupName) -> String { "\(backup).report" }
 }

@@ -29,6 +29,8 @@ public final class BackupRun {
     /// The number of the start, where the daemon asked for it.
     private let mark: UInt64?
     private let store: RunStateStore
+    /// Where the script finds commands.
+    private var searchPath = ScriptEnvironment.searchPath
     let log: RunLog
     let isUnit: Bool
 
@@ -134,7 +136,8 @@ public final class BackupRun {
                 ScriptProcess.Request(
                     path: backup.script, arguments: backup.args,
                     environment: ScriptEnvironment(
-                        backup: name, run: run, trigger: trigger, script: backup.script, user: user),
+                        backup: name, run: run, trigger: trigger, script: backup.script, user: user,
+                        searchPath: searchPath),
                     user: user, unit: name.unit), loop: loop)
         } catch {
             let result: RunResult = error.isConfiguration ? .wrongConfig : .failed
@@ -194,8 +197,16 @@ public final class BackupRun {
                     "\(backup.script) is to run as the user \((backup.user ?? String(geteuid())).quotedForPeople), who is not known here. Mend \"user\" in the configuration, or make the account"
             )
         }
-        do throws(ScriptRefusal) { try ScriptCheck(user: user).check(backup.script) } catch {
+        let check = ScriptCheck(user: user)
+        do throws(ScriptRefusal) { try check.check(backup.script) } catch {
             throw Refusal(reason: error.description)
+        }
+        searchPath = check.searchPath
+        for refusal in check.leftOut {
+            log.write(
+                .notice(
+                    "its PATH leaves out a directory in which somebody else could put a program: \(refusal)", backup: name, run: run,
+                    priority: .warning))
         }
         return user
     }

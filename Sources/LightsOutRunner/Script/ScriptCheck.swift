@@ -10,9 +10,22 @@ public nonisolated struct ScriptCheck {
     /// Where the scripts' interpreters are looked for behind `#!/usr/bin/env`.
     public let searchPath: [String]
 
+    /// Those directories of the usual search path in which somebody else could put a program, and why: they are left out.
+    public let leftOut: [ScriptRefusal]
+
+    /// - Parameter searchPath: where commands are looked for; a directory that others can write is left out.
     public init(user: User, searchPath: [String] = ScriptEnvironment.searchPath) {
         self.user = user
-        self.searchPath = searchPath
+        var trusted: [String] = []
+        var leftOut: [ScriptRefusal] = []
+        for directory in searchPath {
+            do throws(ScriptRefusal) {
+                try TrustedPath(to: .interpreter, for: user).checkDirectory(directory)
+                trusted.append(directory)
+            } catch { leftOut.append(error) }
+        }
+        self.searchPath = trusted
+        self.leftOut = leftOut
     }
 
     /// What the kernel reads of a file to tell how it is executed (execve(2)): a `#!` line is no longer.
@@ -155,12 +168,16 @@ public nonisolated struct ScriptCheck {
                 path, "names the interpreter \(interpreter.quotedForPeople), which is no absolute path",
                 advice: "Begin it with a line such as: #!/bin/sh")
         }
-        guard access(interpreter, F_OK) == 0 || errno != ENOENT && errno != ENOTDIR else {
+        let file: TrustedPath.File
+        do throws(ScriptRefusal) {
+            // The walk ends at the first directory that the user cannot enter: what lies behind it is not told.
+            file = try TrustedPath(to: .interpreter, for: user).open(interpreter)
+        } catch {
+            guard error.isMissing else { throw error }
             throw ScriptRefusal(
                 path, "names the interpreter \(interpreter.plainOrQuoted), which does not exist",
                 advice: "Install it or mend the #! line.")
         }
-        let file = try TrustedPath(to: .interpreter, for: user).open(interpreter)
         try checkExecution(of: file, as: .interpreter, depth: depth + 1)
     }
 
@@ -186,14 +203,16 @@ public nonisolated struct ScriptCheck {
         guard !command.program.contains("/") else {
             return try checkInterpreter(command.program, of: path, depth: depth)
         }
-        let places = command.searchPath.map { "\($0)/\(command.program)" }
-        guard let place = places.first(where: isExecutable) else {
-            throw ScriptRefusal(
-                path,
-                "names the interpreter \(command.program.plainOrQuoted), which is not in \(command.searchPath.joined(separator: ":").plainOrQuoted)",
-                advice: "Install it or mend the #! line.")
+        for directory in command.searchPath {
+            // Who can write here can put a program of that name before the one that is found now.
+            try TrustedPath(to: .interpreter, for: user).checkDirectory(directory)
+            let place = "\(directory)/\(command.program)"
+            if isExecutable(place) { return try checkInterpreter(place, of: path, depth: depth) }
         }
-        try checkInterpreter(place, of: path, depth: depth)
+        throw ScriptRefusal(
+            path,
+            "names the interpreter \(command.program.plainOrQuoted), which is not in \(command.searchPath.joined(separator: ":").plainOrQuoted)",
+            advice: "Install it or mend the #! line.")
     }
 
     /// Whether the search for a program ends at `path`, execvp(3).

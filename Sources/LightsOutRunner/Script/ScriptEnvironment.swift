@@ -12,10 +12,13 @@ public nonisolated struct ScriptEnvironment: Sendable {
     /// `NAME=value`, as execve(2) takes them.
     public let assignments: [String]
 
-    public init(backup: BackupName, run: RunIdentifier, trigger: Trigger, script: String, user: User) {
+    /// - Parameter searchPath: the directories of `PATH`.
+    public init(
+        backup: BackupName, run: RunIdentifier, trigger: Trigger, script: String, user: User, searchPath: [String] = searchPath
+    ) {
         self.backup = backup
         assignments = [
-            "PATH=\(Self.searchPath.joined(separator: ":"))", "HOME=\(user.home)", "USER=\(user.name)",
+            "PATH=\(searchPath.joined(separator: ":"))", "HOME=\(user.home)", "USER=\(user.name)",
             "LOGNAME=\(user.name)", "SHELL=\(user.shell.isEmpty ? "/bin/sh" : user.shell)",
             "LIGHTSOUT_BACKUP=\(backup)", "LIGHTSOUT_RUN=\(run)", "LIGHTSOUT_TRIGGER=\(trigger.rawValue)",
             "LIGHTSOUT_SCRIPT=\(script)",

@@ -87,6 +87,7 @@ public final class ScriptProcess {
                     raw.cgroup_procs_fd = group?.procs.number ?? -1
                     raw.change_user = request.user.uid != geteuid() || geteuid() == 0 ? 1 : 0
                     raw.uid = request.user.uid
+                    raw.mask = ProcessStanding.scriptMask
                     raw.gid = request.user.gid
                     raw.groups = groups.baseAddress
                     raw.group_count = groups.count

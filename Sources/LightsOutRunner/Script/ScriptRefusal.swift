@@ -12,6 +12,8 @@ public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStrin
     public let remedy: Remedy
     /// Whether it is the kernel that kept the check from looking: whoever has more rights may find nothing wrong.
     public let isUnseen: Bool
+    /// Whether the component does not exist.
+    let isMissing: Bool
 
     public enum Remedy: Equatable, Sendable {
         case command(String)
@@ -31,6 +33,15 @@ public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStrin
         self.problem = problem
         self.remedy = remedy
         isUnseen = false
+        isMissing = false
+    }
+
+    init(missing component: String, advice: String) {
+        self.component = component
+        problem = "does not exist"
+        remedy = .advice(advice)
+        isUnseen = false
+        isMissing = true
     }
 
     init(_ component: String, _ problem: String, mend command: String) {
@@ -47,5 +58,6 @@ public nonisolated struct ScriptRefusal: Error, Equatable, Sendable, CustomStrin
         problem = "\(failure): \(error.reason)"
         self.remedy = remedy
         isUnseen = error.code == EACCES || error.code == EPERM
+        isMissing = false
     }
 }

@@ -110,6 +110,52 @@ nonisolated struct TrustedPath {
         throw refusalOfDirectory(Self.path(trail))
     }
 
+    /// Checks the directory at `path`, an absolute path, and every one above it, with links followed. One that does not exist
+    /// passes if nobody else could make it.
+    func checkDirectory(_ path: String) throws(ScriptRefusal) {
+        guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+            throw ScriptRefusal(path.plainOrQuoted, "is no absolute path", advice: "Write the path of a directory from / on.")
+        }
+        var waiting = Self.components(path)
+        var trail: [String] = []
+        var directory = try openDirectory("/", on: path)
+        var links = 0
+        while let name = waiting.first {
+            waiting.removeFirst()
+            if name == "." { continue }
+            if name == ".." {
+                _ = trail.popLast()
+                directory = try openDirectory(Self.path(trail), on: path)
+                continue
+            }
+            let place = Self.path(trail + [name])
+            let entry: Descriptor
+            do throws(ScriptRefusal) { entry = try open(name, below: directory, place: place) } catch {
+                if error.isMissing { return }
+                throw error
+            }
+            let status = try status(of: entry, place: place)
+            if status.st_mode & S_IFMT == S_IFLNK {
+                links += 1
+                guard links <= Self.mostLinks else {
+                    throw ScriptRefusal(place, "leads through too many symbolic links", advice: "Name the directory itself.")
+                }
+                let target = try linkTarget(name, below: directory, place: place)
+                waiting = Self.components(target) + waiting
+                if target.hasPrefix("/") {
+                    trail = []
+                    directory = try openDirectory("/", on: path)
+                }
+                continue
+            }
+            // No program is found below a file.
+            guard status.st_mode & S_IFMT == S_IFDIR else { return }
+            try checkDirectory(status, place: place, path: path)
+            directory = entry
+            trail.append(name)
+        }
+    }
+
     private func refusalOfDirectory(_ place: String) -> ScriptRefusal {
         ScriptRefusal(
             place, "is a directory, not \(role == .script ? "a script" : "an interpreter")",
@@ -222,7 +268,7 @@ nonisolated struct TrustedPath {
 
     private static func refusal(_ error: SystemError, place: String) -> ScriptRefusal {
         switch error.code {
-        case ENOENT: ScriptRefusal(place, "does not exist", advice: "Mend the path or make the file.")
+        case ENOENT: ScriptRefusal(missing: place, advice: "Mend the path or make the file.")
         default:
             ScriptRefusal(error, place, "cannot be opened", remedy: .advice("Mend the file system or the path."))
         }

@@ -122,6 +122,13 @@ extension BusConnection {
         guard let state = daemon.runs[backup], state.isRunning else {
             throw BusError(name: BusError.notRunning, message: "the run of \(backup) is over")
         }
+        // The runner's inbox belongs to the user that the script runs as. A step that runs as another user inside a run of
+        // root's has no say in its result.
+        guard caller.uid == 0 || caller.uid == ReportSocket.owner(of: backup, runtimeDirectory: daemon.directories.runtime) else {
+            throw BusError(
+                name: BusError.accessDenied,
+                message: "this is a run of another user. Only root and the user that its script runs as report about it")
+        }
         return (backup, state.run)
     }
 

@@ -226,4 +226,41 @@ struct ScriptCheckTests {
         chmod(tree.path + "/path/tool", 0o755)
         #expect(throws: Never.self) { try ScriptCheck(user: root, searchPath: [tree.path + "/path"]).check(script) }
     }
+
+    @Test func `each directory of the search path up to the program is checked, or left out`() throws {
+        tree.directory("first", mode: 0o777)
+        tree.directory("second")
+        tree.directory("third", mode: 0o777)
+        try tree.file("second/tool", "#!/bin/sh\n", mode: 0o755)
+        try tree.file("first/tool", "#!/bin/sh\n", mode: 0o755)
+        let script = try tree.file("script", "#!/usr/bin/env tool\n")
+        let path = ["first", "second", "third", "missing"].map { "\(tree.path)/\($0)" }
+        let check = ScriptCheck(user: root, searchPath: path)
+        #expect(check.searchPath == [path[1], path[3]])
+        #expect(check.leftOut.map(\.component) == [path[0], path[2]])
+        #expect(throws: Never.self) { try check.check(script) }
+        // A path that the line itself gives is checked as far as the search goes.
+        #expect(try refused(tree.file("a", "#!/usr/bin/env -S PATH=\(path[0]):\(path[1]) tool\n"))?.component == path[0])
+        #expect(try refused(tree.file("b", "#!/usr/bin/env -S PATH=\(path[1]):\(path[2]) tool\n")) == nil)
+        #expect(try refused(tree.file("c", "#!/usr/bin/env -S PATH=.:\(path[1]) tool\n")) != nil)
+        tree.directory("third/missing")
+        _ = tree.link("link", to: "third/missing")
+        #expect(ScriptCheck(user: root, searchPath: [tree.path + "/link", tree.path + "/third/nothing"]).searchPath == [])
+    }
+
+    @Test func `what lies where the user cannot look is not told`() throws {
+        tree.directory("closed", mode: 0o700)
+        try tree.file("closed/there", "#!/bin/sh\n", mode: 0o755)
+        var refusals: Set<String> = []
+        for (index, name) in ["there", "missing", "missing/below", "there/below"].enumerated() {
+            let direct = try tree.file("direct\(index)", "#!\(tree.path)/closed/\(name)\n", mode: 0o755)
+            let searched = try tree.file("searched\(index)", "#!/usr/bin/env -S PATH=\(tree.path)/closed \(name)\n", mode: 0o755)
+            let linked = try tree.file("linked\(index)", "#!\(tree.link("link\(index)", to: "\(tree.path)/closed/\(name)"))\n", mode: 0o755)
+            for script in name.contains("/") ? [direct, linked] : [direct, searched, linked] {
+                let refusal = refused(script, for: nobody)
+                refusals.insert("\(refusal?.component ?? "none") \(refusal?.problem ?? "")")
+            }
+        }
+        #expect(refusals == ["\(tree.path)/closed cannot be entered by user \"nobody\""])
+    }
 }
