@@ -34,7 +34,7 @@ let package = Package(
         .target(name: "LightsOutCore", dependencies: ["CYAML", "CLinux"], swiftSettings: pure),
         .target(
             name: "LightsOutRunner",
-            dependencies: ["LightsOutCore", "Systemd", "CSpawn"],
+            dependencies: ["LightsOutCore", "Systemd", "CLinux", "CSpawn"],
             swiftSettings: mainThread),
         .target(
             name: "LightsOutService",

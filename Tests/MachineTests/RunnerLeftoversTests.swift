@@ -121,6 +121,28 @@ extension WholeSystem {
             }
         }
 
+        @Test(arguments: [true, false])
+        func `who starts the backup meanwhile is told what it waits for and what ends it`(isDaemonUp: Bool) throws {
+            let script = "setsid --fork sleep 4242 </dev/null >/dev/null 2>&1; exit 0"
+            try DaemonWorld.with("backups: {left: {}}", scripts: ["left": script], starting: isDaemonUp) { world throws in
+                let machine = world.machine
+                let body = {
+                    try machine.sh("systemctl start --no-block lightsout-backup@left")
+                    try machine.eventually("the script has ended") {
+                        try machine.run("cat /run/lightsout/left.lock").output.contains("#:script_ended=")
+                    }
+                    for command in ["lightsout start left", "lightsout run left"] {
+                        let said = try machine.run(command, within: 10)
+                        #expect(said.status == 75, "\(said)")
+                        #expect(said.stderr.contains("processes that it left behind still run"), "\(said)")
+                        #expect(said.stderr.contains("To end them: lightsout stop left"), "\(said)")
+                    }
+                    try machine.sh("systemctl stop lightsout-backup@left")
+                }
+                if isDaemonUp { try body() } else { try machine.withoutDaemon(body) }
+            }
+        }
+
         @Test func `after a minute everything names them, hostile names in quotes, and what was due meanwhile follows`() throws {
             let script = """
                 echo run >>/run/test/runs

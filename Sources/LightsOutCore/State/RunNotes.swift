@@ -13,6 +13,10 @@ public struct RunNotes: Hashable, Sendable {
     public var start: UInt64?
     /// The script's process, while the run goes on.
     public var script: Script?
+    /// Whether the configuration or the script did not permit the run, so that the journal is to have a refused record of it.
+    public var refused = false
+    /// What became of its lock: the journal is to have a record of each.
+    public var locks: [JournalRecord.LockChange] = []
     /// What people should know of the run, in one line.
     public var problem: String?
     /// Processes that were still there when the run ended, although SIGKILL was sent to them.
@@ -59,6 +63,8 @@ public struct RunNotes: Hashable, Sendable {
 
     /// The most stuck processes that are kept.
     public static let stuckLimit = 8
+    /// The most changes of a lock that are kept.
+    public static let lockLimit = 32
     /// The longest problem that is kept, in bytes: a state file has its limit.
     static let problemLimit = 2048
 
@@ -68,6 +74,10 @@ public struct RunNotes: Hashable, Sendable {
         var lines: [String] = begun ? ["\(Self.mark)begun=1"] : []
         if let start { lines.append("\(Self.mark)start=\(String(start, radix: 16))") }
         if let script { lines.append("\(Self.mark)script=\(script.pid) \(script.start) \(script.uid)") }
+        if refused { lines.append("\(Self.mark)refused=1") }
+        if !locks.isEmpty {
+            lines.append("\(Self.mark)locks=\(locks.prefix(Self.lockLimit).map(\.rawValue).joined(separator: ","))")
+        }
         if let scriptEnded { lines.append("\(Self.mark)script_ended=\(scriptEnded.microseconds)") }
         if let problem {
             let line = String(problem.unicodeScalars.map { $0.isUnprintable ? " " : Character($0) })
@@ -89,6 +99,9 @@ public struct RunNotes: Hashable, Sendable {
             case "begun": begun = parts[1] == "1"
             case "start": start = UInt64(parts[1], radix: 16)
             case "script": script = Self.script(parts[1])
+            case "refused": refused = parts[1] == "1"
+            case "locks":
+                locks = parts[1].split(separator: ",").prefix(Self.lockLimit).compactMap { .init(rawValue: String($0)) }
             case "script_ended": scriptEnded = Int64(parts[1]).map(Timestamp.init(microseconds:))
             case "problem": problem = String(parts[1])
             case "stuck": if stuck.count < Self.stuckLimit, let process = Self.stuck(parts[1]) { stuck.append(process) }

@@ -25,6 +25,7 @@ extension BackupRun {
             if let holder, case .running(_, let pid) = holder.phase {
                 let survivors = RunSurvivors(of: holder, name)
                 if holder.reporter == nil, ProcessStat(of: pid) == nil, !survivors.isEmpty { return busy(with: survivors, of: holder) }
+                if let text = holder.leftoversText(of: name) { return later("\(text). This one is not run") }
                 who = " (pid \(pid), since \(LocalTime.short(holder.started.microseconds)))"
             }
             return later("another run of it is under way\(who). This one is not run")

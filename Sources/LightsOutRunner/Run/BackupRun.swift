@@ -50,6 +50,9 @@ public final class BackupRun {
     var isNews = false
     /// When standby was not blocked although it should have been.
     private var gaps = LockGaps()
+    private var lockChanges: [JournalRecord.LockChange] = []
+    /// Tells those who watch how the run ended, before anything else does.
+    private var noteEnd: (RunState) -> Void = { _ in }
     private var lock: StandbyLock?
     var power: RunPower?
     /// What keeps the result from being a plain success, such as a lock that logind refused.
@@ -85,6 +88,9 @@ public final class BackupRun {
             let exclusion = try takeExclusion()
             let previous = PreviousRun(name, store: store, noted: exclusion.previous, log: log)
             if let status = survivorsRefusal(previous, exclusion) { return status }
+            let number = exclusion.number
+            noteEnd = { RunExclusion.note($0, in: number) }
+            defer { noteEnd = { _ in } }
             let (status, state) = performAlone(after: previous) { exclusion.note($0) }
             // Those who watch learn the result before they see the lock go.
             if let state { exclusion.note(state) }
@@ -124,6 +130,7 @@ public final class BackupRun {
 
         previous.makeRoom(after: last)
         state.notes.begun = true
+        state.notes.locks = lockChanges
         previous.keep(state)
         // The daemon's lock for a backup that is due lasts until it sees this.
         note(state)
@@ -224,7 +231,7 @@ public final class BackupRun {
         lock.onChange = { [unowned self] change, message in
             gaps.see(change, at: Timestamp(microseconds: Clock.realtime))
             isNews = isNews || change == .lost || change == .taken
-            log.write(.lock(change, name, run, message: message))
+            tell(change, message)
             tellStatus()
         }
         let attempt: StandbyLock.Attempt
@@ -234,8 +241,7 @@ public final class BackupRun {
         let missing: String
         switch attempt {
         case .taken:
-            log.write(
-                .lock(.taken, name, run, message: "standby is blocked (\(backup.inhibit.forPeople)) until the backup is over"))
+            tell(.taken, "standby is blocked (\(backup.inhibit.forPeople)) until the backup is over")
             return nil
         case .stopped:
             return stopOutcome ?? Outcome(.aborted)
@@ -248,13 +254,18 @@ public final class BackupRun {
         }
         switch backup.unprotected {
         case .run:
-            log.write(
-                .lock(.refused, name, run, message: "\(missing). The backup runs all the same, and standby may interrupt it"))
+            tell(.refused, "\(missing). The backup runs all the same, and standby may interrupt it")
             return nil
         case .fail:
-            log.write(.lock(.refused, name, run, message: "\(missing). The backup is not run: unprotected is fail"))
+            tell(.refused, "\(missing). The backup is not run: unprotected is fail")
             return Outcome(.failed, reason: missing)
         }
+    }
+
+    /// Records what became of the lock.
+    private func tell(_ change: JournalRecord.LockChange, _ message: String) {
+        if lockChanges.count < RunNotes.lockLimit { lockChanges.append(change) }
+        log.write(.lock(change, name, run, message: message))
     }
 
     // MARK: The end
@@ -274,6 +285,7 @@ public final class BackupRun {
             if leftovers.look(isStopping: stop != nil) || isNews {
                 isNews = false
                 known.notes.take(leftovers.notes)
+                known.notes.locks = lockChanges
                 known.notes.problem = [leftovers.notes.problem, standbyText].compactMap { $0 }.joinedOrNil
                 note(known)
                 tellStatus()
@@ -325,14 +337,17 @@ public final class BackupRun {
         var state = state
         if let leftovers { state.notes.stuck = leftovers.notes.stuck }
         state.notes.problem = standbyText
+        let wasHeld = lock?.isHeld == true
+        state.notes.locks = lockChanges + (wasHeld ? [.released] : [])
         var ended = state.ended(outcome, at: started + duration, recorded: false)
+        // First where there is always room: whoever finds this run when the runner is killed now adds no second end.
+        noteEnd(ended)
         previous.keep(ended)
         previous.send(ended)
         power = nil
         restartGuard?.close()
-        let wasHeld = lock?.isHeld == true
         lock?.release()
-        if wasHeld { log.write(.lock(.released, name, run, message: "standby is no longer blocked by it")) }
+        if wasHeld { tell(.released, "standby is no longer blocked by it") }
         lock?.close()
         // In the unit, `ExecStopPost=` does this when the runner has ended.
         if !isUnit { ended = previous.confirm(ended, .waiting) }
@@ -342,10 +357,14 @@ public final class BackupRun {
 
     /// The configuration or the script does not permit the run.
     private func refuse(_ refusal: Refusal, _ last: RunState?) -> (status: Int32, state: RunState?) {
-        let state = runningState(last).ended(Outcome(.wrongConfig, reason: refusal.reason), at: started, recorded: true)
-        log.write(.refused(name, run, trigger, reason: refusal.reason))
         // A name that is no backup's leaves nothing behind.
-        if !refusal.isUnknown || last != nil { PreviousRun(name, store: store, noted: nil, log: log).keep(state) }
+        let isKept = !refusal.isUnknown || last != nil
+        var state = runningState(last).ended(Outcome(.wrongConfig, reason: refusal.reason), at: started, recorded: !isKept)
+        state.notes.refused = true
+        let previous = PreviousRun(name, store: store, noted: nil, log: log)
+        if isKept { previous.keep(state) }
+        previous.send(state)
+        if isKept, !isUnit { state = previous.confirm(state, .waiting) }
         ServiceManager.status("Not run: \(refusal.reason)")
         return (RunResult.wrongConfig.exitStatus, state)
     }

@@ -52,6 +52,7 @@ public struct PreviousRun {
         switch state.phase {
         case .running(let boot, _):
             // The end may be in the journal although the disk took nothing more.
+            if case .waiting = confirmation, RunRecords(of: state.run)?.end == nil { _ = JournalSync.wait(timeout: Self.patience) }
             if let (outcome, duration) = RunRecords(of: state.run)?.end {
                 let ended = state.ended(outcome, at: state.started + duration, recorded: true)
                 keep(ended)
@@ -104,6 +105,9 @@ public struct PreviousRun {
     /// Hands the record of the ended run to the journal. Whether the journal keeps it, ``confirm(_:_:)`` finds out.
     public func send(_ state: RunState) {
         guard case .ended(let outcome, let time, _) = state.phase else { return }
+        guard !state.notes.refused else {
+            return _ = log.write(.refused(backup, state.run, state.trigger, reason: outcome.reason ?? ""))
+        }
         log.write(
             .finished(
                 backup, state.run, state.trigger, outcome, started: state.started,
@@ -140,8 +144,13 @@ public struct PreviousRun {
 
     /// Sends the records of the run that are not among those that the journal has.
     private func send(_ state: RunState, without records: RunRecords) {
-        if state.notes.begun, !records.hasStart { log.write(.started(backup, state.run, state.trigger)) }
-        if records.end == nil { send(state) }
+        for kind in records.missing(for: state) {
+            switch kind {
+            case .started: log.write(.started(backup, state.run, state.trigger))
+            case .finished, .refused: send(state)
+            case .lock(let change): log.write(.lock(change, backup, state.run, message: change.lateMessage))
+            }
+        }
     }
 
     /// How long journald may take, microseconds: somebody waits for it.
@@ -192,5 +201,17 @@ public struct PreviousRun {
             .notice(
                 "its state cannot be kept in \(store.directory): \(error). The run is not affected, but a loss of power during it would go unnoticed. Make room there, or make it writable",
                 backup: backup, priority: .warning))
+    }
+}
+
+extension JournalRecord.LockChange {
+    /// What a record says that is sent again.
+    fileprivate nonisolated var lateMessage: String {
+        switch self {
+        case .taken: "standby was blocked for it"
+        case .lost: "the standby lock was lost"
+        case .released: "standby is no longer blocked by it"
+        case .refused: "no standby lock was to be had"
+        }
     }
 }

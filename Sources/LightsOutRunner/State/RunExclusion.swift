@@ -62,10 +62,13 @@ public nonisolated struct RunExclusion: ~Copyable {
 
     /// Writes down what becomes of the run. In memory (/run is a tmpfs), so it can hardly fail, and nothing but what
     /// others see depends on it.
-    public func note(_ state: RunState) {
+    public func note(_ state: RunState) { Self.note(state, in: file.number) }
+
+    /// The same for a holder that has kept the ``number``.
+    static func note(_ state: RunState, in number: Int32) {
         let bytes = Array(state.text.utf8)
-        let written = bytes.withUnsafeBytes { pwrite(file.number, $0.baseAddress, $0.count, 0) }
-        if written >= 0 { ftruncate(file.number, written) }
+        let written = bytes.withUnsafeBytes { pwrite(number, $0.baseAddress, $0.count, 0) }
+        if written >= 0 { ftruncate(number, written) }
     }
 
     private static func lockedFile(_ backup: BackupName, _ runtimeDirectory: String) throws(Failure) -> Descriptor {

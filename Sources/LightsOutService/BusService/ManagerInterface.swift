@@ -73,7 +73,8 @@ extension BusConnection {
         if daemon.tracker.isRunning(name), let run = daemon.runs[name] {
             throw BusError(
                 name: BusError.alreadyRunning,
-                message: "\(name) is running already, since \(LocalTime.short(run.started.microseconds))")
+                message: run.leftoversText(of: name).map { "\(name) is running already: \($0)" }
+                    ?? "\(name) is running already, since \(LocalTime.short(run.started.microseconds))")
         }
         // systemd would join the two starts, and both callers would have the one run for theirs.
         guard daemon.starting[name] == nil, startsForCallers.insert(name).inserted else {

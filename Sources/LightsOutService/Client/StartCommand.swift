@@ -80,7 +80,10 @@ public final class StartCommand {
             let look = RunExclusion.look(at: name, runtimeDirectory: surroundings.directories.runtime)
             let isStarting = try client.state(of: name.unit) == "activating"
             if look.underWay != nil || isStarting {
-                throw BusError(name: BusError.alreadyRunning, message: "\(name) is running already. See: lightsout status \(name)")
+                let leftovers = look.underWay?.leftoversText(of: name).map { "\(name) is running already: \($0)" }
+                throw BusError(
+                    name: BusError.alreadyRunning,
+                    message: leftovers ?? "\(name) is running already. See: lightsout status \(name)")
             }
             try client.bus.call(.systemd1, "StartUnit", timeout: 180_000_000, interactive: ServiceClient.mayAsk) {
                 (message) throws(BusError) in

@@ -161,7 +161,7 @@ extension Daemon {
             elapses.count == 1
             ? "the backup of \(time) was missed: \(why)"
             : "\(elapses.count)\(elapses.count == Elapses.countingLimit ? " or more" : "") backups up to \(time) were missed: \(why)"
-        log.write(.missed(name, elapse: elapses.latest, message: message))
+        tracker.recordMissed(name, elapses.latest, message)
     }
 
     private func tellFollows(_ name: BackupName, _ elapses: Elapses) {

@@ -11,7 +11,8 @@ public import Systemd
 public final class Daemon {
     let directories: Directories
     let loop: EventLoop
-    let log = RunLog(isUnit: true)
+    let log: RunLog
+    private let records: JournalQueue
     let tracker: RunTracker
     let memory: ScheduleMemoryStore
     let writer: ScheduleMemoryWriter
@@ -65,6 +66,8 @@ public final class Daemon {
         lo_give_back_blocks(256 * 1024)
         self.directories = directories
         loop = try EventLoop()
+        records = JournalQueue(loop)
+        log = RunLog(isUnit: true, queue: records)
         tracker = RunTracker(loop: loop, directories: directories, log: log)
         memory = ScheduleMemoryStore(directory: directories.state)
         writer = ScheduleMemoryWriter(memory, loop)
@@ -93,6 +96,7 @@ public final class Daemon {
         writer.finish()
         leases.handOver()
         sleep.end()
+        records.finish()
         ServiceManager.stopping(status: "Stopping; running backups go on")
         return status
     }

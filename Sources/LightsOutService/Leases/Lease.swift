@@ -72,6 +72,11 @@ final class Lease {
     /// Tells those who watch how it stands.
     func note() { exclusion.note(state) }
 
+    /// Keeps in mind what became of the lock: the journal is to have a record of it.
+    func keep(_ change: JournalRecord.LockChange) {
+        if state.notes.locks.count < RunNotes.lockLimit { state.notes.locks.append(change) }
+    }
+
     /// Takes in what the clocks or logind tell of a sleep.
     /// - Returns: whether there was one more.
     func see(_ event: (inout SleptTimes) -> Void) -> Bool {

@@ -117,14 +117,13 @@ final class Leases {
             // No logind is no laptop; a logind that says no leaves a machine that may sleep in the middle.
             if case .refused = missing { lease.blemish = missing.description }
             lease.missing = missing.description
-            log(.lock(.refused, backup, run, message: "\(missing). Standby may interrupt the backup"))
+            tell(.refused, lease, "\(missing). Standby may interrupt the backup")
         } else {
-            log(
-                .lock(
-                    .taken, backup, run,
-                    message:
-                        "standby is blocked (\(settings.inhibit.forPeople)) until process \(lease.pid) of \(lease.reporter == 0 ? "root" : "user id \(lease.reporter)"), which reports it, says that it is over, or ends"
-                ))
+            let reporter = lease.reporter == 0 ? "root" : "user id \(lease.reporter)"
+            tell(
+                .taken, lease,
+                "standby is blocked (\(settings.inhibit.forPeople)) until process \(lease.pid) of \(reporter), which reports it, says that it is over, or ends"
+            )
         }
         lease.phase = .open
         lease.store(log: log)
@@ -192,13 +191,17 @@ final class Leases {
 
     private func end(_ lease: Lease, _ outcome: Outcome) {
         let backup = lease.backup
-        let run = lease.state.run
         let previous = PreviousRun(backup, store: store, noted: nil, log: daemon.log)
+        let wasHeld = lease.lock.isHeld
+        if wasHeld { lease.keep(.released) }
         let outcome = lease.outcome(outcome, settings(of: backup).slept)
         let ended = lease.state.ended(outcome, at: lease.state.started + lease.duration, recorded: false)
         previous.keep(ended)
         previous.send(ended)
-        if lease.lock.release() { log(.lock(.released, backup, run, message: "standby is no longer blocked by it")) }
+        lease.lock.release()
+        if wasHeld {
+            log(.lock(.released, backup, lease.state.run, message: "standby is no longer blocked by it"))
+        }
         close(lease, ended)
         daemon.tracker.look(at: backup)
     }
@@ -284,19 +287,6 @@ final class Leases {
         }
     }
 
-    // MARK: What the lock could not prevent
-
-    private func see(_ sleep: (inout SleptTimes) -> Void) {
-        for lease in open where lease.see(sleep) {
-            log(.notice(lease.problem ?? "", backup: lease.backup, run: lease.state.run, priority: .warning))
-        }
-    }
-
-    private func see(_ change: JournalRecord.LockChange, _ lease: Lease) {
-        lease.gaps.see(change, at: daemon.now)
-        lease.tellProblem()
-    }
-
     // MARK: The locks
 
     /// The bus is there, for the first time or again.
@@ -363,17 +353,16 @@ final class Leases {
 
     private func takeLockAnew(_ lease: Lease, isLost: Bool) {
         guard let bus else { return }
-        let (backup, run) = (lease.backup, lease.state.run)
         if isLost && lease.missing == nil {
             let why = lease.lock.isHeld ? "logind does not have it any more" : "neither the service manager nor the keeper has kept it while the daemon was away"
-            log(.lock(.lost, backup, run, message: "the standby lock was lost: \(why)"))
+            tell(.lost, lease, "the standby lock was lost: \(why)")
             lease.missing = why
             see(.lost, lease)
         }
-        lease.lock.take(settings(of: backup).inhibit, bus: bus, loop: daemon.loop) { [unowned self, unowned lease] missing in
+        lease.lock.take(settings(of: lease.backup).inhibit, bus: bus, loop: daemon.loop) { [unowned self, unowned lease] missing in
             guard let missing else {
                 if lease.missing != nil {
-                    log(.lock(.taken, backup, run, message: "standby is blocked again"))
+                    tell(.taken, lease, "standby is blocked again")
                     see(.taken, lease)
                 }
                 lease.missing = nil
@@ -382,7 +371,7 @@ final class Leases {
             // The lock that an earlier daemon took holds, even if no new one is to be had.
             if isLost && lease.missing != missing.description {
                 lease.missing = missing.description
-                log(.lock(.refused, backup, run, message: "\(missing). Standby may interrupt the backup; asking again"))
+                tell(.refused, lease, "\(missing). Standby may interrupt the backup; asking again")
             }
             checkLocksLater()
         }
@@ -414,31 +403,4 @@ final class Leases {
             name: BusError.alreadyRunning,
             message: "\(backup) is under way already\(who). Report another one under another name, with --name")
     }
-}
-
-extension LeaseRules.Refusal {
-    nonisolated fileprivate func busError(_ backup: BackupName) -> BusError {
-        switch self {
-        case .configured:
-            BusError(
-                name: BusError.accessDenied,
-                message: "\(backup) is a backup of the configuration, which only root reports. Use another name, with --name")
-        case .anothers(let uid):
-            BusError(
-                name: BusError.accessDenied,
-                message: "the name \(backup) belongs to \(uid == 0 ? "root" : "the user with id \(uid)"), who reported under it before. Use another, with --name")
-        case .tooManyOfUser:
-            BusError(
-                name: BusError.limitsExceeded,
-                message: "\(LeaseRules.openPerUser) reported backups of yours are open, and that is the most. End one with: lightsout -f 0 --name …")
-        case .tooManyInAll:
-            BusError(
-                name: BusError.limitsExceeded,
-                message: "\(LeaseRules.openInAll) reported backups are open, and that is the most. Try again when one has ended")
-        }
-    }
-}
-
-extension BusError {
-    nonisolated static let limitsExceeded = "org.freedesktop.DBus.Error.LimitsExceeded"
 }

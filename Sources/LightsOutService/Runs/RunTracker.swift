@@ -83,7 +83,7 @@ public final class RunTracker {
             settle(backup)
             stock.refresh(backup)
         }
-        for backup in store.debtors() { owed.owe(backup) }
+        for backup in store.debtors().union(missed.backups) { owed.owe(backup) }
         found.reserveCapacity(stock.entries.count)
         for (backup, entry) in stock.entries {
             // A run without a runner whose processes live on has not ended.
@@ -153,8 +153,27 @@ public final class RunTracker {
 
     private var lastTold: [BackupName: RunIdentifier] = [:]
 
-    private lazy var owed = OwedRecords(loop, unrecorded: { [unowned self] backup in unrecordedRuns(of: backup) }) {
-        [unowned self] backup, runs in settle(backup, .afterSync(of: runs))
+    private lazy var owed = OwedRecords(
+        loop,
+        unrecorded: { [unowned self] backup in
+            Set(unrecordedRuns(of: backup).map { .run($0) }).union(missed.owed(of: backup))
+        },
+        hasWaiting: { [log] in log.hasWaiting }
+    ) { [unowned self] debts in
+        for (backup, records) in debts {
+            let runs = Set(records.compactMap { if case .run(let run) = $0 { run } else { nil } })
+            if !runs.isEmpty { settle(backup, .afterSync(of: runs)) }
+        }
+        missed.settle(debts)
+    }
+
+    /// The missed elapses whose records nobody has seen.
+    private lazy var missed = MissedRecords(directory: store.directory, log: log)
+
+    /// Records a missed elapse.
+    func recordMissed(_ backup: BackupName, _ elapse: Timestamp, _ message: String) {
+        missed.write(backup, elapse, message)
+        owed.owe(backup)
     }
 
     /// The ended runs of `backup` whose records nobody has seen. A run that is under way has taken care of the one before.

@@ -8,6 +8,8 @@ struct RunNotesTests {
             run: RunIdentifier(high: 1, low: 2), trigger: .schedule, started: Timestamp(microseconds: 5),
             phase: .running(boot: "b", pid: 3))
         state.notes.scriptEnded = Timestamp(microseconds: 7)
+        state.notes.refused = true
+        state.notes.locks = [.taken, .lost, .taken, .released]
         state.notes.problem = "left running: \"a=b#c\"\nrecorded=1"
         state.notes.stuck = [.init(pid: 4, start: 9, since: Timestamp(microseconds: 8))]
         return state
@@ -30,7 +32,7 @@ struct RunNotesTests {
         #expect(try RunState(text: withoutNotes).notes == RunNotes())
     }
 
-    @Test(arguments: ["#:future=1", "#:script_ended=soon", "#:stuck=1 2", "#:", "#:problem"])
+    @Test(arguments: ["#:future=1", "#:script_ended=soon", "#:stuck=1 2", "#:", "#:problem", "#:locks=stolen"])
     func `an unknown or a wrong note is ignored`(line: String) throws {
         var plain = state
         plain.notes = RunNotes()
