@@ -7,7 +7,8 @@ import Glibc
 /// connection gets an equal share, and what goes beyond is turned away at once: calls come in the order of their arrival, so
 /// what must wait behind a flood waits as long as the flood takes to be dealt with.
 public final class CallGate {
-    private let gate: UnsafeMutablePointer<lo_gate>
+    private let memory: Memory
+    private var gate: UnsafeMutablePointer<lo_gate> { memory.gate }
     private let exempt: (interface: String, member: String)
     private var idle: EventSource?
     private var slot: BusSlot?
@@ -21,8 +22,8 @@ public final class CallGate {
     public init(
         _ bus: Bus, _ loop: EventLoop, exempt: (interface: String, member: String), onCalm: @escaping () -> Void
     ) throws(BusError) {
-        gate = .allocate(capacity: 1)
-        lo_gate_init(gate, UInt32.random(in: 1 ... .max))
+        memory = Memory()
+        lo_gate_init(memory.gate, UInt32.random(in: 1 ... .max))
         self.exempt = exempt
         do throws(SystemError) {
             let source = try loop.soon { [unowned self] in
@@ -40,9 +41,11 @@ public final class CallGate {
         }
     }
 
-    isolated deinit {
-        slot = nil
-        gate.deallocate()
+    /// What the functions in C keep, for as long as the gate.
+    private nonisolated struct Memory: ~Copyable {
+        let gate = UnsafeMutablePointer<lo_gate>.allocate(capacity: 1)
+
+        deinit { gate.deallocate() }
     }
 
     /// - Returns: 1 for a call that is dealt with, 0 for one that passes.
