@@ -145,14 +145,11 @@ final class Authorization {
         next += 1
         let id = next
         do throws(BusError) {
-            let question = try bus.callAsync(.polkit, "CheckAuthorization", timeout: Self.patience) {
-                (message) throws(BusError) in
-                try Self.writeSubject(sender, to: message)
-                try message.append(action.id)
-                try message.container("a", "{ss}") { _ in }
-                try message.append(UInt32(request.call.message.allowsInteractiveAuthorization ? 1 : 0))
-                try message.append(Self.cancellation(id))
-            } reply: { [unowned self] reply in
+            let question = try bus.askPolkit(
+                action.id, subject: .connection(sender),
+                interactive: request.call.message.allowsInteractiveAuthorization, cancellation: Self.cancellation(id),
+                timeout: Self.patience
+            ) { [unowned self] reply in
                 guard questions.removeValue(forKey: id) != nil else { return }
                 // One that took too long would keep its prompt, and its place with polkit.
                 if case .failure(let error) = reply, [BusError.noReply, BusError.timeout].contains(error.name) { cancel(id) }
@@ -163,39 +160,18 @@ final class Authorization {
         } catch { request.call.fail(error) }
     }
 
-    private static func writeSubject(_ sender: String, to message: BusMessage) throws(BusError) {
-        try message.container("r", "sa{sv}") { (message) throws(BusError) in
-            try message.append("system-bus-name")
-            try message.container("a", "{sv}") { (message) throws(BusError) in
-                try message.container("e", "sv") { (message) throws(BusError) in
-                    try message.append("name")
-                    try message.variant("s") { (message) throws(BusError) in try message.append(sender) }
-                }
-            }
-        }
-    }
-
-    private func answered(_ request: Request, _ action: Action, _ reply: Result<BusMessage, BusError>) {
+    private func answered(_ request: Request, _ action: Action, _ reply: Result<PolkitAnswer, BusError>) {
         switch reply {
-        case .success(let message):
-            let answer = try? message.readContainer("r", "bba{ss}") { (message) throws(BusError) in
-                let isPermitted = try message.readBool()
-                let isChallenge = try message.readBool()
-                try message.skip("a{ss}")
-                return (isPermitted: isPermitted, isChallenge: isChallenge)
-            }
-            switch answer {
-            case (isPermitted: true, _)?:
-                var request = request
-                request.actions.removeFirst()
-                check(request)
-            case (_, isChallenge: true)?:
-                request.call.fail(
-                    BusError(
-                        name: BusError.interactiveAuthorizationRequired,
-                        message: "\(action.id) needs a password. Ask again from a terminal or as root"))
-            default: request.call.fail(Self.refusal(action))
-            }
+        case .success(let answer) where answer.isPermitted:
+            var request = request
+            request.actions.removeFirst()
+            check(request)
+        case .success(let answer) where answer.isChallenge:
+            request.call.fail(
+                BusError(
+                    name: BusError.interactiveAuthorizationRequired,
+                    message: "\(action.id) needs a password. Ask again from a terminal or as root"))
+        case .success: request.call.fail(Self.refusal(action))
         case .failure(let error):
             request.call.fail(
                 BusError(

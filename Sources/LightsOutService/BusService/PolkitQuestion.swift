@@ -48,27 +48,34 @@ extension BusMessage {
 }
 
 extension Bus {
-    /// Asks polkit whether `subject` may do `action`. Nobody is asked for a password.
+    /// Asks polkit whether `subject` may do `action`.
     /// - Parameters:
+    ///   - interactive: whether a person may be asked for a password; otherwise nobody is.
+    ///   - cancellation: what the question can be taken back by (CancelCheckAuthorization); empty for nothing.
     ///   - timeout: microseconds.
-    ///   - reply: told the answer; nil where there is none.
+    ///   - reply: told the answer, or why there is none. One that cannot be read permits nothing.
     func askPolkit(
-        _ action: String, subject: PolkitSubject, timeout: UInt64, reply: @escaping (PolkitAnswer?) -> Void
+        _ action: String, subject: PolkitSubject, interactive: Bool = false, cancellation: String = "", timeout: UInt64,
+        reply: @escaping (Result<PolkitAnswer, BusError>) -> Void
     ) throws(BusError) -> BusSlot {
         try callAsync(.polkit, "CheckAuthorization", timeout: timeout) { (message) throws(BusError) in
             try message.append(subject)
             try message.append(action)
             try message.container("a", "{ss}") { _ in }
-            try message.append(UInt32(0))
-            try message.append("")
-        } reply: { result in
-            reply(
-                try? result.get().readContainer("r", "bba{ss}") { (message) throws(BusError) in
-                    let isPermitted = try message.readBool()
-                    let isChallenge = try message.readBool()
-                    try message.skip("a{ss}")
-                    return PolkitAnswer(isPermitted: isPermitted, isChallenge: isChallenge)
-                })
+            try message.append(UInt32(interactive ? 1 : 0))
+            try message.append(cancellation)
+        } reply: { result in reply(result.map { PolkitAnswer($0) }) }
+    }
+}
+
+extension PolkitAnswer {
+    @MainActor fileprivate init(_ message: BusMessage) {
+        let answer = try? message.readContainer("r", "bba{ss}") { (message) throws(BusError) in
+            let isPermitted = try message.readBool()
+            let isChallenge = try message.readBool()
+            try message.skip("a{ss}")
+            return PolkitAnswer(isPermitted: isPermitted, isChallenge: isChallenge)
         }
+        self = answer ?? PolkitAnswer(isPermitted: false, isChallenge: false)
     }
 }

@@ -120,7 +120,7 @@ final class RefusedSleeps {
         try bus.askPolkit("org.freedesktop.login1.\(kind.polkitAction)", subject: subject, timeout: Self.patience) {
             [unowned self] answer in
             requests[key]?.question = nil
-            if answer?.isPermitted == true { requests[key]?.isPermitted = true }
+            if (try? answer.get())?.isPermitted == true { requests[key]?.isPermitted = true }
             goOn(key)
         }
     }
