@@ -68,6 +68,42 @@ extension WholeSystem {
             }
         }
 
+        @Test(arguments: ["systemctl restart lightsoutd", "kill -KILL $(systemctl show -P MainPID lightsoutd)", "systemctl stop lightsoutd"])
+        func `is made up for by the next daemon`(line: String) throws {
+            try duringBackup { world in
+                try ask()
+                try world.awaitDecision("delayed", containing: "when lightsout's lock stood against it")
+                let before = try world.daemon.pid
+                try machine.sh(line)
+                if line.contains("stop") {
+                    // The backup ends while there is no daemon.
+                    try machine.write("/run/test/go-on", "")
+                    try world.daemon.awaitEvents(of: "server", ["started manual", "finished success"])
+                    try machine.sh("systemctl start lightsoutd")
+                } else {
+                    try machine.eventually("another daemon runs", within: 10) { try ![0, before].contains(world.daemon.pid) }
+                    try world.daemon.awaitState("running", of: "server")
+                    usleep(1_500_000)
+                    try #expect(machine.sleeps() == [])
+                    try finish(world)
+                }
+                try world.awaitSleeps(["suspend"])
+                try #expect(!machine.read("/var/lib/lightsout/sleep").contains("refused="))
+            }
+        }
+
+        @Test func `is seen by a daemon that came up during the backup`() throws {
+            try duringBackup { world in
+                try machine.sh("systemctl restart lightsoutd")
+                try world.daemon.awaitState("running", of: "server")
+                usleep(500_000)
+                try ask()
+                try world.awaitDecision("delayed", containing: "when lightsout's lock stood against it")
+                try finish(world)
+                try world.awaitSleeps(["suspend"])
+            }
+        }
+
         @Test func `is not made up for where the configuration says so`() throws {
             try duringBackup("after_refused: nothing\n") { world in
                 try ask()

@@ -185,7 +185,10 @@ final class SleepCoordinator {
     }
 
     private func nowConnected(_ isPreparing: Bool) {
-        defer { if policy.wish != nil { look() } }
+        defer {
+            watchRefusals()
+            if policy.wish != nil { look() }
+        }
         guard isLoaded else { return load(isPreparing: isPreparing) }
         if isPreparing {
             if standing == .awake { fallsAsleep() }

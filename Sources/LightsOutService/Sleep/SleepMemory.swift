@@ -13,6 +13,21 @@ nonisolated public struct SleepMemory: Hashable, Sendable {
         }
     }
 
+    /// A sleep that lightsout's lock refused, and that is to be made up for.
+    public struct Refused: Hashable, Sendable {
+        public var kind: SleepKind
+        /// When it was wanted.
+        public var at: Timestamp
+        /// The sessions then: whoever comes after that cancels it.
+        public var sessions: [UserSession]
+
+        public init(kind: SleepKind, at: Timestamp, sessions: [UserSession]) {
+            self.kind = kind
+            self.at = at
+            self.sessions = sessions
+        }
+    }
+
     /// A sleep that began.
     public struct Asleep: Hashable, Sendable {
         public var kind: SleepKind
@@ -69,12 +84,16 @@ nonisolated public struct SleepMemory: Hashable, Sendable {
     /// reboot, which makes all of it void.
     public var boot: String
     public var request: Request?
+    public var refused: Refused?
     public var asleep: Asleep?
     public var woken: Woken?
 
-    public init(boot: String, request: Request? = nil, asleep: Asleep? = nil, woken: Woken? = nil) {
+    public init(
+        boot: String, request: Request? = nil, refused: Refused? = nil, asleep: Asleep? = nil, woken: Woken? = nil
+    ) {
         self.boot = boot
         self.request = request
+        self.refused = refused
         self.asleep = asleep
         self.woken = woken
     }

@@ -12,6 +12,11 @@ nonisolated extension SleepMemory {
             lines.append("request=\(request.kind.rawValue)")
             lines.append("request_by=\(request.by.escaped)")
         }
+        if let refused {
+            lines.append("refused=\(refused.kind.rawValue)")
+            lines.append("refused_at=\(refused.at.microseconds)")
+            lines.append("refused_sessions=\(refused.sessions.words)")
+        }
         if let asleep {
             lines.append("asleep=\(asleep.kind.rawValue)")
             lines.append("asleep_began=\(asleep.began.microseconds)")
@@ -39,6 +44,11 @@ nonisolated extension SleepMemory {
         self.init(boot: try lines.required("boot", String.init(escaped:)))
         if let kind = try lines.optional("request", { SleepKind(rawValue: String($0)) }) {
             request = Request(kind: kind, by: try lines.required("request_by", String.init(escaped:)))
+        }
+        if let kind = try lines.optional("refused", { SleepKind(rawValue: String($0)) }) {
+            refused = Refused(
+                kind: kind, at: try lines.required("refused_at", Timestamp.init(words:)),
+                sessions: try lines.required("refused_sessions", UserSession.list(words:)))
         }
         if let kind = try lines.optional("asleep", { SleepKind(rawValue: String($0)) }) {
             asleep = Asleep(

@@ -159,6 +159,7 @@ nonisolated extension SleepPolicy {
             memory.request = nil
             effects.append(.persist(memory))
         }
+        keepRefused()
         let nobody = wish.isRequest ? "" : ", nobody uses it"
         decide(
             .requested,
@@ -177,6 +178,17 @@ nonisolated extension SleepPolicy {
         lastDelay = nil
         phase = .none
         if hadMemory { effects.append(.persist(memory)) }
+    }
+
+    /// Keeps a sleep that was refused on the disk for as long as it is wanted and has not been asked for.
+    private mutating func keepRefused() {
+        var wanted: SleepMemory.Refused?
+        if let wish = afterWish, case .refused(let time) = wish.source, phase != .asking {
+            wanted = SleepMemory.Refused(kind: wish.kind, at: time, sessions: sessionsAtWish)
+        }
+        guard isLoaded, memory.refused != wanted else { return }
+        memory.refused = wanted
+        effects.append(.persist(memory))
     }
 
     /// Brings back a wish that was asked for and has not come about.
@@ -201,6 +213,7 @@ nonisolated extension SleepPolicy {
             step(now)
             arm(alarm.whileAwake(now: now))
         }
+        keepRefused()
         isFresh = false
         let timer = nextTimer
         if armedTimer != .some(timer) {

@@ -6,7 +6,8 @@ public import LightsOutCore
 
 nonisolated extension SleepPolicy {
     /// The daemon comes up: what was wanted before goes on. Tell `scheduleChanged` and `wakeWanted` first. A wish by
-    /// `after: suspend` and the like that had not come about is forgotten: the machine stays awake, which harms nobody.
+    /// `after: suspend` and the like that had not come about is forgotten: the machine stays awake, which harms nobody. One
+    /// that a lock of lightsout refused goes on: nobody asks for it again.
     /// - Parameters:
     ///   - running: the backups that run, reported ones included.
     ///   - isPreparingForSleep: logind's property: the machine is falling asleep, or not yet back.
@@ -15,6 +16,7 @@ nonisolated extension SleepPolicy {
         running: Set<BackupName>, isPreparingForSleep: Bool, now: Timestamp, boot: TimeSpan
     ) -> [SleepEffect] {
         self.running = running
+        isLoaded = true
         if let request = forgottenRequest {
             forgottenRequest = nil
             effects.append(.persist(memory))
@@ -29,6 +31,10 @@ nonisolated extension SleepPolicy {
         effects.append(.takeDelayLock)
         if let woken = memory.woken, woken.pending.isEmpty {
             want(Wish(kind: woken.kind, source: .return(woken.ended)), comparedWith: woken.sessions)
+        }
+        // A machine that falls asleep now has had it.
+        if let refused = memory.refused, settings.afterRefused == .sleep, !isPreparingForSleep {
+            want(Wish(kind: refused.kind, source: .refused(at: refused.at)), comparedWith: refused.sessions)
         }
         return finish(now)
     }
@@ -122,6 +128,7 @@ nonisolated extension SleepPolicy {
         let wakeUp = alarm.forSleep(now: now)
         let time = wakeUp?.time
         memory.woken = nil
+        memory.refused = nil
         memory.asleep = SleepMemory.Asleep(
             kind: kind, began: boot, alarm: time.map { $0.since(now) },
             backups: wakeUp?.wanted.backups ?? [], due: wakeUp?.wanted.due,

@@ -131,6 +131,8 @@ nonisolated public struct SleepPolicy: Sendable {
     var armedAlarm: Timestamp??
     var armedTimer: Timestamp??
     var effects: [SleepEffect] = []
+    /// Whether what was wanted before is taken up: until then the memory is as it was read.
+    var isLoaded = false
     /// A request of an earlier boot, to be told of once.
     var forgottenRequest: SleepMemory.Request?
 

@@ -82,6 +82,59 @@ import Testing
         #expect(world.slept == [])
     }
 
+    @Test func `it outlives a restart of the daemon`() {
+        var world = Self.refused()
+        world.restart(running: [server])
+        Self.end(&world)
+        #expect(world.slept == [.suspend])
+        #expect(world.wall.first?.contains("as was wanted at 2:40") == true)
+        // Once: it is forgotten before logind is asked.
+        #expect(world.disk?.refused == nil)
+        world.restart()
+        world.pass(to: at(3, 20))
+        #expect(world.slept == [.suspend])
+    }
+
+    @Test func `it is tried again after a restart when logind declined it`() {
+        var world = Self.refused()
+        Self.end(&world)
+        world.carryOut(world.policy.sleepRefused("busy", now: world.now))
+        #expect(world.disk?.refused?.kind == .suspend)
+        world.restart()
+        world.pass(to: at(3, 20))
+        #expect(world.slept == [.suspend, .suspend])
+    }
+
+    @Test(arguments: [true, false]) func `who came before or after the restart keeps it awake`(isBefore: Bool) {
+        var world = Self.refused()
+        if isBefore { world.sessions[0].idleMark = 8 }
+        world.restart(running: [server])
+        world.sessions[0].idleMark = 8
+        Self.end(&world)
+        #expect(world.slept == [])
+        #expect(world.disk?.refused == nil)
+    }
+
+    @Test(arguments: ["cancelled", "slept", "falls asleep", "switched off", "rebooted", "replaced"])
+    func `a restart brings back nothing that is over`(how: String) {
+        var world = Self.refused()
+        #expect(world.disk?.refused?.at == at(2, 40))
+        switch how {
+        case "cancelled": world.carryOut(world.policy.cancel(by: "root", now: world.now))
+        case "slept":
+            world.fallAsleep()
+            #expect(world.disk?.refused == nil)
+            world.wake(at: at(2, 50))
+        case "switched off": world.policy.settings.afterRefused = .nothing
+        case "replaced": world.carryOut(world.policy.request(.hibernate, by: "root", now: world.now))
+        default: break
+        }
+        world.restart(running: [server], isPreparingForSleep: how == "falls asleep", boot: how == "rebooted" ? "another" : "boot")
+        if how == "falls asleep" { world.wake(at: at(2, 50)) }
+        Self.end(&world)
+        #expect(world.slept == (how == "replaced" ? [.hibernate] : []))
+    }
+
     @Test func `it can be switched off, and cancelled`() {
         var world = Self.refused(after: .nothing)
         Self.end(&world)

@@ -7,6 +7,7 @@ struct `The memory of sleep on the disk` {
     private static var full: SleepMemory {
         SleepMemory(
             boot: "0123456789abcdef", request: .init(kind: .suspendThenHibernate, by: "anna of\nthe \"office\" 100%"),
+            refused: .init(kind: .suspend, at: at(2, 10), sessions: [anna, UserSession(id: "9", user: "bob", isIdle: false)]),
             asleep: .init(
                 kind: .hybridSleep, began: .hours(3), alarm: .minutes(9), backups: [server, client], due: at(2, 30), isOurs: true,
                 sessions: [anna, UserSession(id: "c2", user: "ä/b c", remoteHost: "fe80::1%eth0", isIdle: false, idleMark: .max)]),
@@ -17,11 +18,12 @@ struct `The memory of sleep on the disk` {
 
     @Test func `is read as it was written`() throws {
         var parts = [Self.full, SleepMemory(boot: "boot")]
-        for keep in 0..<3 {
+        for keep in 0..<4 {
             var memory = Self.full
             if keep != 0 { memory.request = nil }
             if keep != 1 { memory.asleep = nil }
             if keep != 2 { memory.woken = nil }
+            if keep != 3 { memory.refused = nil }
             parts.append(memory)
         }
         var nobody = Self.full
@@ -44,7 +46,7 @@ struct `The memory of sleep on the disk` {
         }
         for (from, to) in [
             ("asleep=hybrid-sleep", "asleep=nap"), ("asleep_ours=1", "asleep_ours=2"), ("idle/10", "idle/x"),
-            ("version=1", "version=2"), ("boot=", "boat="), ("woken_pending=server", "woken_pending=../x"),
+            ("version=1", "version=2"), ("refused=suspend", "refused=sleep"), ("refused_at=", "refused_at=x"), ("boot=", "boat="), ("woken_pending=server", "woken_pending=../x"),
             ("%20of", "%2"), ("%20of", "%ff"),
         ] {
             let changed = text.replacing(from, with: to)

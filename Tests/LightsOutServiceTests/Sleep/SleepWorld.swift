@@ -19,6 +19,8 @@ struct SleepWorld {
     var holdsDelayLock = false
     var locks: [BlockLock] = []
     var sessions: [UserSession] = []
+    /// logind can be asked.
+    var isConnected = true
 
     /// At midnight, `server` is due 02:30 and wakes the machine.
     init(after: [BackupName: AfterRun] = [server: .return], wake: Bool = true) {
@@ -42,7 +44,7 @@ struct SleepWorld {
             switch effect {
             case .armAlarm(let time): alarm = time
             case .armTimer(let time): timer = time
-            case .look: carryOut(policy.looked(locks: locks, sessions: sessions, now: now))
+            case .look: if isConnected { carryOut(policy.looked(locks: locks, sessions: sessions, now: now)) }
             case .announce(let text): wall.append(text)
             case .sleep(let kind): slept.append(kind)
             case .persist(let memory): disk = memory
@@ -104,8 +106,13 @@ struct SleepWorld {
         policy = SleepPolicy(settings: settings, memory: disk, boot: id)
         alarm = nil
         timer = nil
-        carryOut(policy.load(running: running, isPreparingForSleep: isPreparingForSleep, now: now, boot: boot))
+        // In the daemon's order: the configuration and the schedule come first, and then the bus.
+        isConnected = false
+        carryOut(policy.reload(settings, now: now))
         want(wanted?.due, wanted?.backups ?? [])
+        isConnected = true
+        carryOut(policy.load(running: running, isPreparingForSleep: isPreparingForSleep, now: now, boot: boot))
+        if policy.wish != nil { looks() }
     }
 
     var actions: [SleepDecision.Action] { journal.map(\.action) }
