@@ -61,7 +61,8 @@ extension WholeSystem {
         }
 
         /// It writes its stamp, asks for the restart and ends when `shutdown` has answered: from a shell, or in apt's unit, which
-        /// tells without the stamp.
+        /// tells without the stamp. Its timer is enabled as on every Debian, and keeps systemd from
+        /// forgetting when the unit ended.
         private static let upgrades = [
             "mkdir -p /var/lib/apt/periodic; : >/var/lib/apt/periodic/unattended-upgrades-stamp; /sbin/shutdown -r now",
             "systemctl start --no-block apt-daily-upgrade.service",
@@ -73,9 +74,13 @@ extension WholeSystem {
                 try machine.write(
                     "/run/systemd/system/apt-daily-upgrade.service",
                     "[Service]\nType=oneshot\nExecStart=/sbin/shutdown -r now\nKillMode=process\n")
+                try machine.write("/run/systemd/system/apt-daily-upgrade.timer", "[Timer]\nOnCalendar=2100-01-01\n")
                 try machine.sh(
                     """
-                    systemctl daemon-reload
+                    mkdir -p /run/systemd/system/timers.target.wants
+                    ln -sf ../apt-daily-upgrade.timer /run/systemd/system/timers.target.wants/
+                    systemctl --quiet unmask apt-daily-upgrade.timer
+                    systemctl daemon-reload; systemctl start apt-daily-upgrade.timer
                     mkdir -p /run/disk; mount -t tmpfs disk /run/disk
                     systemd-run --quiet --unit=run-helper sleep 1000
                     """)
@@ -99,6 +104,7 @@ extension WholeSystem {
                 try machine.write("/run/test/go", "")
                 try awaitRestart(machine)
                 _ = session.finish()
+                try machine.sh("systemctl --quiet mask apt-daily-upgrade.timer")
                 #expect(try world.events(of: "long") == ["started manual", "finished success"])
             }
         }
