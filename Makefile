@@ -17,11 +17,12 @@ STRIP = strip
 
 SWIFTFLAGS = -c release --static-swift-stdlib
 
-.PHONY: help setup build install uninstall demo test test-vm bench clean
+.PHONY: help setup build install uninstall demo check lint format test test-vm bench clean
 
 help:
 	@echo 'make demo        show lightsout at work in a machine in namespaces (root; leaves nothing behind)'
 	@echo 'make test        build and run all tests; those that need more privileges than there are are skipped, by name'
+	@echo 'make check       lint and unit tests: no root, no machine (make lint, make format: CONTRIBUTING.md)'
 	@echo 'make test-vm     real suspend and wake-up in a virtual machine'
 	@echo 'make build       release build, in $(BUILD)'
 	@echo 'make install     install what was built; DESTDIR= PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)'
@@ -137,6 +138,17 @@ tell_system = $(if $(DESTDIR),,journalctl --update-catalog; test ! -d /run/syste
 
 demo: build
 	@Tests/MachineTests/machine/demo
+
+lint:
+	@tools/lint
+
+format:
+	swift format --in-place --parallel $$(git ls-files '*.swift')
+
+# With debug binaries, which an edit rebuilds in seconds.
+check: setup lint
+	swift build --build-tests
+	swift test --skip-build --disable-xctest --skip MachineTests
 
 # What is tested in the machine is the release build, as it is installed.
 test: build
