@@ -59,9 +59,9 @@ struct CalendarExpressionParser {
         } catch {
             // A word that begins with a letter behind a time can be nothing but a zone.
             if case .unknown = error, !isZonePosition(space) || !(word.first ?? 0).isLetter { return .local }
-            let suggestion: String? =
+            throw CalendarExpressionError(text: text, range: word.startIndex..<word.endIndex, problem: error.description) {
                 if case .unknown = error { Self.hint(forZone: name, zones: zones) } else { nil }
-            throw self.error(word.startIndex..<word.endIndex, error.description, suggestion)
+            }
         }
     }
 
@@ -572,7 +572,7 @@ struct CalendarExpressionParser {
     // MARK: - Errors
 
     private func error(_ range: Range<Int>, _ problem: String, _ suggestion: String? = nil) -> CalendarExpressionError {
-        CalendarExpressionError(text: text, range: range, problem: problem, suggestion: suggestion)
+        CalendarExpressionError(text: text, range: range, problem: problem) { suggestion }
     }
 
     /// From here to the next space.

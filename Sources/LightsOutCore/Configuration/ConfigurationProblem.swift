@@ -70,18 +70,40 @@ public struct SourceExcerpt: Hashable, Sendable {
 
     /// - Parameter column: the place, counted from 1; it may lie past the end.
     public init(line: String, column: Int) {
-        let longest = 100
-        let before = 60
         let scalars = line.unicodeScalars
-        let place = min(max(0, column - 1), scalars.count)
-        let skipped = place > longest - 20 ? place - before : 0
+        let window = Window(column: column, ofLineOf: scalars.count)
+        self.init(window, showing: scalars.dropFirst(window.skipped))
+    }
+
+    /// The part of a line that is shown.
+    struct Window {
+        static let longest = 100
+        /// Enough to tell whether there is more than ``longest`` characters.
+        static let mostBytes = 4 * (longest + 1)
+        private static let before = 60
+
+        /// The characters of the line before the place, and those before the part.
+        let place: Int
+        let skipped: Int
+
+        init(column: Int, ofLineOf count: Int) {
+            place = min(max(0, column - 1), count)
+            skipped = place > Self.longest - 20 ? place - Self.before : 0
+        }
+    }
+
+    /// - Parameter rest: the line from the window's beginning on, or at least ``Window/mostBytes`` of it.
+    init(_ window: Window, showing rest: some Sequence<Unicode.Scalar>) {
         var shown = String.UnicodeScalarView()
-        for scalar in scalars.dropFirst(skipped).prefix(longest) {
+        var count = 0
+        for scalar in rest.prefix(Window.longest + 1) {
+            count += 1
+            guard count <= Window.longest else { break }
             shown.append(scalar == "\t" ? " " : scalar.isUnprintable ? "\u{fffd}" : scalar)
         }
-        let isCut = scalars.count > skipped + longest
-        text = (skipped > 0 ? "…" : "") + String(shown) + (isCut ? "…" : "")
-        caretOffset = place - skipped + (skipped > 0 ? 1 : 0)
+        let mark = window.skipped > 0 ? "…" : ""
+        text = mark + String(shown) + (count > Window.longest ? "…" : "")
+        caretOffset = window.place - window.skipped + mark.unicodeScalars.count
     }
 
     /// The room that stands before the place on a terminal, where characters may be wide or combine.

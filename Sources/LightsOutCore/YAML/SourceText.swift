@@ -101,9 +101,14 @@ extension ArraySlice<UInt8> {
 }
 
 /// Where the lines of a text begin: after LF, CR LF or a lone CR. Built once, when there is something to show.
+///
+/// A place is found in constant time, however long its line is: all of a file may be one line, and every place in it wrong.
 struct LineIndex {
     private let bytes: ArraySlice<UInt8>
     private let starts: [Int]
+    /// How many characters begin before each ``stride``th byte.
+    private let charactersBefore: [Int]
+    private static let stride = 1024
 
     init(_ bytes: ArraySlice<UInt8>) {
         self.bytes = bytes
@@ -117,11 +122,44 @@ struct LineIndex {
             }
             return starts
         }
+        charactersBefore = bytes.withUnsafeBufferPointer { text in
+            var counts: [Int] = []
+            var count = 0
+            for (index, byte) in text.enumerated() {
+                if index % Self.stride == 0 { counts.append(count) }
+                if byte.beginsCharacter { count += 1 }
+            }
+            return counts
+        }
     }
 
     /// The position, or the text's end where it lies past that: libyaml finds the end on a line of its own.
     func nearest(_ position: SourcePosition) -> SourcePosition {
         min(position, self.position(ofByte: bytes.endIndex))
+    }
+
+    /// How many characters of the text begin before the byte.
+    private func characters(before offset: Int) -> Int {
+        let block = min((offset - bytes.startIndex) / Self.stride, charactersBefore.count - 1)
+        guard block >= 0 else { return 0 }
+        return charactersBefore[block] + bytes[(bytes.startIndex + block * Self.stride)..<offset].count(where: \.beginsCharacter)
+    }
+
+    /// Where the character begins that has `count` others before it in the text.
+    private func byte(ofCharacter count: Int) -> Int {
+        var low = 0
+        var high = charactersBefore.count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if charactersBefore[middle] <= count { low = middle } else { high = middle }
+        }
+        guard low < charactersBefore.count else { return bytes.endIndex }
+        var left = count - charactersBefore[low]
+        for index in (bytes.startIndex + low * Self.stride)..<bytes.endIndex where bytes[index].beginsCharacter {
+            if left == 0 { return index }
+            left -= 1
+        }
+        return bytes.endIndex
     }
 
     func position(ofByte offset: Int) -> SourcePosition {
@@ -131,17 +169,25 @@ struct LineIndex {
             let middle = (low + high) / 2
             if starts[middle] <= offset { low = middle } else { high = middle }
         }
-        // A character is counted at its first byte.
-        let column = bytes[starts[low]..<offset].count { $0 & 0xc0 != 0x80 } + 1
-        return SourcePosition(line: low + 1, column: column)
+        return SourcePosition(line: low + 1, column: characters(before: offset) - characters(before: starts[low]) + 1)
     }
 
-    /// The text of line `number`, counted from 1, without its end. Invalid bytes show as U+FFFD.
-    func line(_ number: Int) -> String? {
-        guard number >= 1, number <= starts.count else { return nil }
-        let end = number < starts.count ? starts[number] : bytes.endIndex
-        let line = bytes[starts[number - 1]..<end]
-        let text = line.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-        return String(decoding: text, as: UTF8.self)
+    /// What is shown of the line at `position`, which may lie past its end; nil where there is no such line. Invalid bytes
+    /// show as U+FFFD.
+    func excerpt(at position: SourcePosition) -> SourceExcerpt? {
+        guard position.line >= 1, position.line <= starts.count else { return nil }
+        let start = starts[position.line - 1]
+        var end = position.line < starts.count ? starts[position.line] : bytes.endIndex
+        while end > start, bytes[end - 1] == UInt8(ascii: "\n") || bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+        let before = characters(before: start)
+        let window = SourceExcerpt.Window(column: position.column, ofLineOf: characters(before: end) - before)
+        let first = min(byte(ofCharacter: before + window.skipped), end)
+        let last = min(end, first + SourceExcerpt.Window.mostBytes)
+        return SourceExcerpt(window, showing: String(decoding: bytes[first..<last], as: UTF8.self).unicodeScalars)
     }
+}
+
+extension UInt8 {
+    /// Whether a character of UTF-8 begins with the byte: each is counted there.
+    fileprivate var beginsCharacter: Bool { self & 0xc0 != 0x80 }
 }

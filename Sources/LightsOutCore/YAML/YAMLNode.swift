@@ -27,13 +27,13 @@ struct YAMLNode: Sendable {
 
     /// ``text`` where one line is wanted: a block ends in a newline that nobody means.
     var line: String? {
-        guard case .scalar(_, .block) = content, let text, text.hasSuffix("\n") else { return text }
-        return String(text.dropLast())
+        guard case .scalar(_, .block) = content, let text, text.utf8.last == UInt8(ascii: "\n") else { return text }
+        return String(decoding: text.utf8.dropLast(), as: UTF8.self)
     }
 
     /// Whether nothing is written where the value belongs, or YAML's words for it.
     var isAbsent: Bool {
-        if case .scalar(let text, .plain) = content { return text.isEmpty || text == "~" || text == "null" }
+        if case .scalar(let text, .plain) = content { return text.isEmpty || ["~", "null"].containsBytes(of: text) }
         return false
     }
 

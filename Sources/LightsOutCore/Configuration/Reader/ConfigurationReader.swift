@@ -124,7 +124,7 @@ public struct ConfigurationReader {
                     suggestion: "move it there: it holds for the whole machine")
             }
         }
-        if let node = sections["backups"] { readBackups(node, defaults: defaults, &reading) }
+        if let node = sections["backups"] { readBackups(node, defaults: &defaults, &reading) }
     }
 
     /// What holds for the backups of a file that do not say otherwise.
@@ -132,6 +132,20 @@ public struct ConfigurationReader {
         var settings: BackupSettings
         /// Whether nothing is wrong with them.
         var areSound: Bool
+        private var gap: TimeSpan??
+
+        init(settings: BackupSettings, areSound: Bool) {
+            self.settings = settings
+            self.areSound = areSound
+        }
+
+        /// The longest gap of their schedule. Every backup may have it from them, so it is looked for once.
+        mutating func longestGap(_ calendar: CalendarContext) -> TimeSpan? {
+            if let gap { return gap }
+            let found = calendar.longestGap(of: settings.schedule)
+            gap = .some(found)
+            return found
+        }
     }
 
     private func readDefaults(_ node: YAMLNode, into defaults: inout Defaults, _ reading: inout FileReading) {
@@ -143,13 +157,13 @@ public struct ConfigurationReader {
 
     private static let sectionNames = ["defaults", "backups"]
 
-    private mutating func readBackups(_ node: YAMLNode, defaults: Defaults, _ reading: inout FileReading) {
+    private mutating func readBackups(_ node: YAMLNode, defaults: inout Defaults, _ reading: inout FileReading) {
         for (text, position, value) in reading.entries(of: node, in: "\"backups\"") {
             let errorsBefore = reading.errorCount
             guard let name = try? BackupName(text) else {
                 reading.scope = .namelessBackup
                 reading.error("\(InvalidBackupName(text: text))", at: position)
-                readBackup(value, from: defaults, &reading)
+                readBackup(value, from: &defaults, &reading)
                 continue
             }
             reading.scope = .backup(name)
@@ -160,7 +174,7 @@ public struct ConfigurationReader {
             } else {
                 places[name] = reading.place(position)
             }
-            let settings = readBackup(value, from: defaults, &reading)
+            let settings = readBackup(value, from: &defaults, &reading)
             // Whose rights a script has is in doubt where that may be in the faulty part.
             guard reading.errorCount == errorsBefore, defaults.areSound || settings.user != nil else { continue }
             configuration.backups[name] = BackupConfiguration(
@@ -171,7 +185,7 @@ public struct ConfigurationReader {
 
     @discardableResult
     private func readBackup(
-        _ node: YAMLNode, from defaults: Defaults, _ reading: inout FileReading
+        _ node: YAMLNode, from defaults: inout Defaults, _ reading: inout FileReading
     ) -> BackupSettings {
         var settings = defaults.settings
         guard !node.isAbsent else { return settings }
@@ -180,7 +194,9 @@ public struct ConfigurationReader {
         let check = SettingsCheck(settings: settings, said: said, calendar: calendar)
         check.warnOfLastElapses(&reading)
         // What goes with what is not known while some of it could not be read.
-        if defaults.areSound, reading.errorCount == errorsBefore { check.warnOfKeys(&reading) }
+        if defaults.areSound, reading.errorCount == errorsBefore {
+            check.warnOfKeys(&reading) { defaults.longestGap($0) }
+        }
         return settings
     }
 }

@@ -3,7 +3,8 @@
 public struct ConfigurationSources {
     private struct Source {
         let lines: LineIndex
-        let defaults: YAMLNode?
+        /// Where each key of the defaults has its value.
+        let defaults: [String: SourcePosition]
     }
 
     private var sources: [String: Source] = [:]
@@ -19,7 +20,7 @@ public struct ConfigurationSources {
     private mutating func read(_ file: ConfigurationFile) {
         let root = (try? SourceText(checking: file.bytes)).flatMap { try? YAMLComposer.compose($0) }
         sources[file.path] = Source(
-            lines: LineIndex(SourceText.withoutByteOrderMark(file.bytes)), defaults: root?["defaults"])
+            lines: LineIndex(SourceText.withoutByteOrderMark(file.bytes)), defaults: root?["defaults"]?.valuePositions ?? [:])
         guard case .mapping(let entries) = root?["backups"]?.content else { return }
         for entry in entries {
             guard case .scalar(let text, _) = entry.key.content, let name = try? BackupName(text) else { continue }
@@ -32,16 +33,14 @@ public struct ConfigurationSources {
         let own = backups[backup]
         if let own, let node = own.keys[key] { return SourcePlace(file: own.file, position: node.position) }
         for file in [own?.file, main].compactMap({ $0 }) {
-            if let node = sources[file]?.defaults?[key] { return SourcePlace(file: file, position: node.position) }
+            if let position = sources[file]?.defaults[key] { return SourcePlace(file: file, position: position) }
         }
         return nil
     }
 
     /// The line of a place.
     public func excerpt(at place: SourcePlace) -> SourceExcerpt? {
-        sources[place.file]?.lines.line(place.position.line).map {
-            SourceExcerpt(line: $0, column: place.position.column)
-        }
+        sources[place.file]?.lines.excerpt(at: place.position)
     }
 }
 
@@ -50,7 +49,20 @@ extension YAMLNode {
     fileprivate subscript(key: String) -> YAMLNode? {
         guard case .mapping(let entries) = content else { return nil }
         return entries.first { entry in
-            if case .scalar(let text, _) = entry.key.content { text == key } else { false }
+            if case .scalar(let text, _) = entry.key.content { text.hasSameBytes(as: key) } else { false }
         }?.value
+    }
+
+    /// Where a mapping has the value of each of its keys, of equal ones the first; nothing for what is no mapping. All
+    /// backups may ask for the same, so it is laid out once.
+    fileprivate var valuePositions: [String: SourcePosition] {
+        guard case .mapping(let entries) = content else { return [:] }
+        var positions: [String: SourcePosition] = [:]
+        for entry in entries {
+            // Longer than any key there is.
+            guard case .scalar(let key, _) = entry.key.content, key.utf8.count <= 64, positions[key] == nil else { continue }
+            positions[key] = entry.value.position
+        }
+        return positions
     }
 }

@@ -28,17 +28,23 @@ struct FileReading {
 
     init(_ path: String) { self.path = path }
 
-    mutating func error(_ message: String, at position: SourcePosition, suggestion: String? = nil) {
+    /// Message and suggestion are made only where they are told: looking for what was meant takes time.
+    mutating func error(
+        _ message: @autoclosure () -> String, at position: SourcePosition, suggestion: @autoclosure () -> String? = nil
+    ) {
         errorCount += 1
         report(.error, message, at: position, suggestion: suggestion)
     }
 
-    mutating func warning(_ message: String, at position: SourcePosition, suggestion: String? = nil) {
+    mutating func warning(
+        _ message: @autoclosure () -> String, at position: SourcePosition, suggestion: @autoclosure () -> String? = nil
+    ) {
         report(.warning, message, at: position, suggestion: suggestion)
     }
 
     private mutating func report(
-        _ severity: ConfigurationProblem.Severity, _ message: String, at position: SourcePosition, suggestion: String?
+        _ severity: ConfigurationProblem.Severity, _ message: () -> String, at position: SourcePosition,
+        suggestion: () -> String?
     ) {
         guard problems.count < Self.problemLimit else {
             untold += 1
@@ -46,7 +52,7 @@ struct FileReading {
         }
         problems.append(
             ConfigurationProblem(
-                severity, file: path, position: position, message, suggestion: suggestion, scope: scope))
+                severity, file: path, position: position, message(), suggestion: suggestion(), scope: scope))
     }
 
     /// The problems in the order of their places, each with the line that it is in.
@@ -60,10 +66,10 @@ struct FileReading {
             return place < other
         }
         for index in shown.indices {
-            guard let position = shown[index].position.map(lines.nearest), let line = lines.line(position.line)
+            guard let position = shown[index].position.map(lines.nearest), let excerpt = lines.excerpt(at: position)
             else { continue }
             shown[index].position = position
-            shown[index].excerpt = SourceExcerpt(line: line, column: position.column)
+            shown[index].excerpt = excerpt
         }
         if untold > 0 {
             shown.append(
@@ -90,7 +96,7 @@ struct FileReading {
         texts.reserveCapacity(entries.count)
         for entry in entries {
             switch entry.key.content {
-            case .scalar("<<", .plain):
+            case .scalar(let key, .plain) where key.hasSameBytes(as: "<<"):
                 error(
                     "merge keys (\"<<\") are not read", at: entry.key.position,
                     suggestion: "put what is common to backups under \"defaults\"")

@@ -28,10 +28,12 @@ struct KeyTable<Target>: Sendable {
     let owner: String
     let keys: [Key<Target>]
     private let indexOfName: [String: Int]
+    private let longestKey: Int
 
     init(_ owner: String, _ keys: [Key<Target>]) {
         self.owner = owner
         self.keys = keys
+        longestKey = keys.map(\.name.utf8.count).max() ?? 0
         indexOfName = Dictionary(keys.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
@@ -47,16 +49,16 @@ struct KeyTable<Target>: Sendable {
     ) -> SaidKeys {
         var said = SaidKeys(count: keys.count + others.count)
         for (name, position, value) in reading.entries(of: node, in: owner) {
-            let index = indexOfName[name] ?? others.firstIndex(of: name).map { keys.count + $0 }
+            let index = index(of: name) ?? others.firstIndex { $0.hasSameBytes(as: name) }.map { keys.count + $0 }
             guard let index else {
                 reading.error(
                     "\(name.quotedForPeople) is no key of \(owner)", at: position,
                     suggestion: suggestion(for: name, among: keys.map(\.name) + others))
                 continue
             }
-            if let first = said.positions[index] {
+            if let first = said.positions[index].map(reading.place) {
                 reading.error(
-                    "\(name.quotedForPeople) is said twice, first at \(reading.place(first))", at: position,
+                    "\(name.quotedForPeople) is said twice, first at \(first)", at: position,
                     suggestion: "remove one of the two")
                 continue
             }
@@ -69,6 +71,9 @@ struct KeyTable<Target>: Sendable {
         }
         return said
     }
+
+    /// Foreign text is not looked up in a dictionary where it is longer than any key: its hash takes too long.
+    private func index(of name: String) -> Int? { name.utf8.count <= longestKey ? indexOfName[name] : nil }
 
     private func suggestion(for name: String, among names: [String]) -> String {
         if let near = name.nearest(of: names) { return "did you mean \(near.quotedForPeople)?" }

@@ -19,8 +19,13 @@ struct SettingsCheck {
     }
 
     /// Warns of keys that do not go together.
-    func warnOfKeys(_ reading: inout FileReading) {
-        if let calendar { warnOfStaleness(as: calendar, &reading) }
+    /// - Parameter inheritedGap: the longest gap between elapses of the schedule that the backup has from the defaults.
+    func warnOfKeys(_ reading: inout FileReading, inheritedGap: (CalendarContext) -> TimeSpan?) {
+        if let calendar {
+            warnOfStaleness(&reading) {
+                hasOwnSchedule ? calendar.longestGap(of: settings.schedule) : inheritedGap(calendar)
+            }
+        }
         if settings.schedule.isEmpty {
             for key in ["wake", "random_delay", "catch_up"] {
                 guard let position = place(of: key), key != "wake" || settings.wake else { continue }
@@ -51,11 +56,11 @@ struct SettingsCheck {
         }
     }
 
-    private func warnOfStaleness(as calendar: CalendarContext, _ reading: inout FileReading) {
+    private var hasOwnSchedule: Bool { place(of: "schedule") != nil }
+
+    private func warnOfStaleness(_ reading: inout FileReading, longestGap: () -> TimeSpan?) {
         guard let position = place(of: "stale_after") ?? place(of: "schedule") else { return }
-        var elapses = settings.schedule.flatMap { calendar.elapses(of: $0, count: Self.elapsesToCompare) }
-        elapses.sort()
-        let longestGap = zip(elapses, elapses.dropFirst()).prefix(Self.elapsesToCompare).map { $1.since($0) }.max()
+        let longestGap = longestGap()
         // A clock change adds an hour to a gap, which is nobody's mistake.
         let hour = TimeSpan.hours(1).microseconds
         if let longestGap, longestGap.microseconds > hour,
@@ -66,9 +71,6 @@ struct SettingsCheck {
                 at: position, suggestion: "give \"stale_after\" a longer time, or schedule the backup more often")
         }
     }
-
-    /// Enough for what is due a few times a day to show its nights, and what is due on weekdays its weekend.
-    private static let elapsesToCompare = 8
 
     private func place(of key: String) -> SourcePosition? { BackupKeys.table.position(of: key, in: said) }
 }
@@ -81,6 +83,15 @@ public struct CalendarContext: Sendable {
     public init(now: Timestamp, localZone: ZoneRules) {
         self.now = now
         self.localZone = localZone
+    }
+
+    /// Enough for what is due a few times a day to show its nights, and what is due on weekdays its weekend.
+    private static let elapsesToCompare = 8
+
+    /// The longest time between two of the next elapses of a schedule; nil where there are no two.
+    func longestGap(of schedule: [CalendarExpression]) -> TimeSpan? {
+        let elapses = schedule.flatMap { self.elapses(of: $0, count: Self.elapsesToCompare) }.sorted()
+        return zip(elapses, elapses.dropFirst()).prefix(Self.elapsesToCompare).map { $1.since($0) }.max()
     }
 
     fileprivate func elapses(of expression: CalendarExpression, count: Int) -> [Timestamp] {

@@ -27,10 +27,10 @@ extension ValueKind {
             case .unwanted(let suggestion):
                 reading.error(
                     "\(key.quotedForPeople) wants \(wanted), not \(text.quotedForPeople)", at: node.position,
-                    suggestion: suggestion)
+                    suggestion: suggestion?())
             case .wrong(let message, let suggestion, let offset):
                 let position = node.inset.map { node.position.movedRight(by: offset + Int($0)) } ?? node.position
-                reading.error("\(key.quotedForPeople): \(message)", at: position, suggestion: suggestion)
+                reading.error("\(key.quotedForPeople): \(message)", at: position, suggestion: suggestion?())
             }
             return nil
         }, show: show)
@@ -53,36 +53,43 @@ extension ValueForm {
     }
 }
 
+extension String {
+    /// The text where it may be a word of ours; nothing where it is longer than any, and so too long to compare.
+    fileprivate var word: String { utf8.count <= 16 ? self : "" }
+}
+
 /// What reading one scalar comes to.
 private enum ScalarReading<Value> {
     case value(Value)
     /// Not what is wanted, which the message says.
-    case unwanted(suggestion: String?)
+    case unwanted(suggestion: (() -> String?)?)
     /// Nearly what is wanted, but for this, which comes after so many characters.
-    case wrong(String, suggestion: String?, after: Int = 0)
+    case wrong(String, suggestion: (() -> String?)?, after: Int = 0)
+
+    static func wrong(_ message: String, suggestion: String?, after offset: Int = 0) -> ScalarReading {
+        .wrong(message, suggestion: { suggestion }, after: offset)
+    }
 }
 
 extension ValueKind<Bool> {
     static let flag = scalar(.flag, wanted: "true or false") { text in
-        switch text {
+        switch text.word {
         case "true", "yes", "on": .value(true)
         case "false", "no", "off": .value(false)
         default:
-            .unwanted(
-                suggestion: text.nearest(of: ["true", "false", "yes", "no", "off", "on"]).map { "did you mean \($0)?" })
+            .unwanted { text.nearest(of: ["true", "false", "yes", "no", "off", "on"]).map { "did you mean \($0)?" } }
         }
     } show: { $0 ? "true" : "false" }
 }
 
 extension ValueKind<WakePolicy> {
     static let wakePolicy = scalar(.flagOr(["ac"]), wanted: "true, false or ac") { text in
-        switch text {
+        switch text.word {
         case "true", "yes", "on": .value(.always)
         case "false", "no", "off": .value(.never)
         case "ac": .value(.ac)
         default:
-            .unwanted(
-                suggestion: text.nearest(of: ["true", "false", "yes", "no", "off", "on", "ac"]).map { "did you mean \($0)?" })
+            .unwanted { text.nearest(of: ["true", "false", "yes", "no", "off", "on", "ac"]).map { "did you mean \($0)?" } }
         }
     } show: { value in
         switch value {
@@ -127,7 +134,7 @@ extension ValueKind<TimeSpan> {
                 }
                 return .value(span)
             } catch {
-                return .wrong("\(error)", suggestion: nil)
+                return .wrong("\(error)", suggestion: { nil })
             }
         } show: { $0.description.quotedForJSON }
     }
@@ -151,15 +158,15 @@ extension ValueKind<String> {
     } show: { $0.quotedForJSON }
 
     static let absolutePath = scalar(.absolutePath, wanted: "an absolute path") { text in
-        guard text.hasPrefix("/") else {
-            let isOfHome = text.hasPrefix("~")
-            return .unwanted(suggestion: isOfHome ? "~ is not expanded: write the folder out" : "begin it with /")
+        guard text.hasBytes(prefix: "/") else {
+            let isOfHome = text.hasBytes(prefix: "~")
+            return .unwanted { isOfHome ? "~ is not expanded: write the folder out" : "begin it with /" }
         }
         if let (scalar, offset) = text.firstUnprintable {
             return .wrong(
                 "the path has the unprintable character \(scalar.codePoint)", suggestion: "rename the file", after: offset)
         }
-        if text.utf8.count > 4095 { return .wrong("no path is longer than 4,095 bytes", suggestion: nil) }
+        if text.utf8.count > 4095 { return .wrong("no path is longer than 4,095 bytes", suggestion: { nil }) }
         return .value(text)
     } show: { $0.quotedForJSON }
 
@@ -177,7 +184,7 @@ extension ValueKind<String> {
     /// services give, and refuses what means something else in a command or a file.
     static let userName = scalar(.userName, wanted: "the name of a user") { text in
         if text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
-            return .unwanted(suggestion: "write the user's name, not the number")
+            return .unwanted { "write the user's name, not the number" }
         }
         let isName =
             text.utf8.count <= 256 && !text.hasPrefix("-") && !text.hasPrefix(" ") && !text.hasSuffix(" ")
@@ -196,7 +203,7 @@ extension ValueKind<CalendarExpression> {
         } catch {
             let before = text.utf8.prefix(error.range.lowerBound)
             return .wrong(
-                "\(text.quotedForPeople) is no calendar expression: \(error.problem)", suggestion: error.suggestion,
+                "\(text.quotedForPeople) is no calendar expression: \(error.problem)", suggestion: { error.suggestion },
                 after: before.count { $0 & 0xc0 != 0x80 })
         }
     } show: { $0.description.quotedForJSON }
@@ -207,8 +214,8 @@ extension ValueKind where Value: RawRepresentable<String> & CaseIterable & Senda
     static var choice: ValueKind {
         let words = Value.allCases.map(\.rawValue)
         return scalar(.choice(words), wanted: words.listedForPeople) { text in
-            if let value = Value(rawValue: text) { return .value(value) }
-            return .unwanted(suggestion: text.nearest(of: words).map { "did you mean \($0.quotedForPeople)?" })
+            if let value = Value(word: text) { return .value(value) }
+            return .unwanted { text.nearest(of: words).map { "did you mean \($0.quotedForPeople)?" } }
         } show: { $0.rawValue.quotedForJSON }
     }
 }
@@ -316,8 +323,8 @@ extension ValueKind<ExitCodes> {
     private static let preset: ValueKind = {
         let names = ExitCodes.Preset.allCases.map(\.rawValue)
         return scalar(.choice(names), wanted: (names + ["a mapping such as {24: warnings}"]).listedForPeople) { text in
-            if let preset = ExitCodes.Preset(rawValue: text) { return .value(ExitCodes(preset)) }
-            return .unwanted(suggestion: text.nearest(of: names).map { "did you mean \($0.quotedForPeople)?" })
+            if let preset = ExitCodes.Preset(word: text) { return .value(ExitCodes(preset)) }
+            return .unwanted { text.nearest(of: names).map { "did you mean \($0.quotedForPeople)?" } }
         } show: { _ in nil }
     }()
     private static let status = ValueKind<Int>.count(0...255)
@@ -330,15 +337,15 @@ extension ValueKind<ExitCodes> {
         for (text, position, value) in reading.entries(of: node, in: key.quotedForPeople) {
             let statusNode = YAMLNode(position: position, content: .scalar(text, .quoted))
             guard let code = status.read(statusNode, key, &reading).flatMap(UInt8.init(exactly:)) else { continue }
-            if let first = places[code] {
+            if let first = places[code].map(reading.place) {
                 reading.error(
-                    "the exit status \(code) is named twice, first at \(reading.place(first))", at: position,
+                    "the exit status \(code) is named twice, first at \(first)", at: position,
                     suggestion: "remove one of the two")
                 continue
             }
             places[code] = position
             let word = value.line
-            guard let result = ExitCodes.results.first(where: { $0.rawValue == word }) else {
+            guard let result = ExitCodes.results.first(where: { word?.hasSameBytes(as: $0.rawValue) == true }) else {
                 reading.error(
                     "the exit status \(code) wants \(words.listedForPeople), not \(word?.quotedForPeople ?? value.kindForPeople)",
                     at: value.position, suggestion: word?.nearest(of: words).map { "did you mean \($0.quotedForPeople)?" })
