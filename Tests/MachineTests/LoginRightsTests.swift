@@ -79,5 +79,84 @@ extension WholeSystem {
                 _ = maker.finish()
             }
         }
+
+        // MARK: Right before the sleep
+
+        /// Lets `tester` ask, in a session of his own, for a sleep when `server` has ended; `meanwhile` happens before it has.
+        private func asked(
+            sleeps: Bool, says: String?, _ meanwhile: (SleepWorld) throws -> Void
+        ) throws {
+            try SleepWorld.with("", scripts: ["server": SleepTests.waits]) { world in
+                let machine = world.machine
+                try machine.sh("systemctl start --no-block lightsout-backup@server")
+                try world.daemon.awaitState("running", of: "server")
+                let session = try machine.start(
+                    "lightsout sleep --when-done && echo asked && until [ -e /run/machine/log-out ]; do sleep 0.1; done",
+                    as: "tester", session: true, within: 60)
+                let outcome = Result {
+                    try world.awaitDecision("when-done", containing: "tester wants the machine to suspend")
+                    try meanwhile(world)
+                    try machine.write("/run/test/go-on", "")
+                    try world.daemon.awaitEvents(of: "server", ["started manual", "finished success"])
+                    if let says { try world.awaitDecision("stays-awake", containing: says) }
+                    if sleeps {
+                        try world.awaitSleeps(["suspend"])
+                        try world.wake()
+                    } else {
+                        usleep(1_000_000)
+                        #expect(try machine.sleeps() == [])
+                    }
+                }
+                try logOut(machine)
+                _ = session.finish()
+                try machine.remove("/run/machine/log-out")
+                try outcome.get()
+            }
+        }
+
+        private func logOut(_ machine: Machine) throws { try machine.sh("touch /run/machine/log-out") }
+
+        @Test func `who asked for a sleep and is there still gets it, and by a restart of the daemon too`() throws {
+            try asked(sleeps: true, says: nil) { try $0.daemon.kill9() }
+        }
+
+        @Test func `who has logged out meanwhile does not`() throws {
+            try asked(sleeps: false, says: "tester has logged out") { world in
+                try logOut(world.machine)
+                world.machine.eventually("the session is gone", within: 20) {
+                    (try? world.machine.sh("loginctl list-sessions --no-legend | grep -c tester || true")) == "0"
+                }
+            }
+        }
+
+        @Test func `who has lost the right meanwhile does not`() throws {
+            try asked(sleeps: false, says: "tester may not have that any more") { world in
+                try deny("org.freedesktop.login1.suspend", world.machine)
+            }
+            try permitAgain()
+        }
+
+        @Test func `nor who would sleep another away who has come, without a right to that`() throws {
+            try deny("org.freedesktop.login1.suspend-multiple-sessions", Machine.shared)
+            try asked(sleeps: false, says: "tester may not have that any more") { world in
+                let maker = try Attacker(machine: world.machine, user: "root").startPython(
+                    Self.sessions(1).replacing("1500, pid", with: "0, pid"), within: 60)
+                world.machine.eventually("another is there", within: 20) { maker.outputSoFar().contains("made") }
+            }
+            _ = try Machine.shared.run("kill $(cat /run/machine/attack/maker)")
+            try permitAgain()
+        }
+
+        private func deny(_ action: String, _ machine: Machine) throws {
+            try machine.write(
+                Self.rule,
+                "polkit.addRule(function (action, subject) { if (action.id.indexOf('\(action)') == 0) return polkit.Result.NO; });\n")
+            try machine.sh("systemctl restart polkit")
+        }
+
+        private func permitAgain() throws {
+            try Machine.shared.remove(Self.rule)
+            try Machine.shared.sh("systemctl restart polkit")
+        }
     }
 }

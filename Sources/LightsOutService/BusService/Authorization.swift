@@ -33,7 +33,9 @@ final class Authorization {
     private struct Request {
         let call: BusInterface.MethodCall
         var actions: ArraySlice<Action>
-        let caller: Caller
+        var caller: Caller
+        /// Whether polkit has said that it wants a password, which the caller lets it ask for.
+        var isPrompting = false
         let permitted: (Caller) throws(BusError) -> Void
     }
 
@@ -147,7 +149,7 @@ final class Authorization {
         do throws(BusError) {
             let question = try bus.askPolkit(
                 action.id, subject: .connection(sender),
-                interactive: request.call.message.allowsInteractiveAuthorization, cancellation: Self.cancellation(id),
+                interactive: request.isPrompting, cancellation: Self.cancellation(id),
                 timeout: Self.patience
             ) { [unowned self] reply in
                 guard questions.removeValue(forKey: id) != nil else { return }
@@ -164,7 +166,15 @@ final class Authorization {
         switch reply {
         case .success(let answer) where answer.isPermitted:
             var request = request
+            if request.isPrompting { request.caller.hasGivenPassword = true }
+            request.isPrompting = false
             request.actions.removeFirst()
+            check(request)
+        case .success(let answer)
+        where answer.isChallenge && !request.isPrompting && request.call.message.allowsInteractiveAuthorization:
+            // Asked without a prompt first, so that it is known what a password was given for.
+            var request = request
+            request.isPrompting = true
             check(request)
         case .success(let answer) where answer.isChallenge:
             request.call.fail(

@@ -1,4 +1,5 @@
 import LightsOutCore
+import LightsOutRunner
 import Systemd
 
 /// The daemon on the system bus: its name, its objects, and the way to systemd. One lives as long as one connection;
@@ -16,6 +17,9 @@ final class BusConnection {
     let units: BackupUnits
     let authorization: Authorization
     let holds: Holds
+    let reportPace: ReportPace
+    /// What users want of the machine's sleep, and what they take back.
+    var sleepRate = UserRate(burst: 20, interval: 5_000_000)
     private unowned let daemon: Daemon
     private var registrations: [BusRegistration] = []
     private lazy var answers = StatusAnswers(daemon, bus, authorization.callers) { [unowned self] (message) throws(BusError) in
@@ -56,6 +60,7 @@ final class BusConnection {
         units = try BackupUnits(bus, daemon.loop) { [unowned daemon] error in daemon.systemdIsMute(error) }
         authorization = Authorization(bus)
         holds = Holds(bus: bus, loop: daemon.loop)
+        reportPace = ReportPace(loop: daemon.loop) { [unowned daemon] in daemon.log.write($0) }
         slots.append(try bus.onDisconnect { [unowned daemon] in daemon.busWasLost() })
         registrations = [
             try bus.serveObjectManager(at: Self.path),

@@ -9,6 +9,8 @@ final class Callers {
         /// The process may have ended, and its number be another's: what is learnt by it holds only together with the
         /// uid, and where being wrong does no harm.
         let pid: Int32
+        /// Whether somebody gave a password for what it asks.
+        var hasGivenPassword = false
     }
 
     private struct Waiting {

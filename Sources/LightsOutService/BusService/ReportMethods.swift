@@ -21,8 +21,12 @@ extension BusConnection {
                     call.answer { () throws(BusError) in
                         if try Self.run(of: caller, named: name, daemon) != nil { return call.reply() }
                         let process = try Self.process(behind: descriptor, of: caller)
-                        authorization.check(call, .report, caller) { [unowned daemon] (caller) throws(BusError) in
-                            try Self.open(name, by: caller.uid, process, call, daemon)
+                        authorization.check(call, .report, caller) { [unowned self, unowned daemon] (caller) throws(BusError) in
+                            try reportPace.wait(caller.uid) { [unowned daemon] in
+                                call.answer { () throws(BusError) in
+                                    try Self.open(name, by: caller.uid, process, call, daemon)
+                                }
+                            }
                         }
                     }
                 }

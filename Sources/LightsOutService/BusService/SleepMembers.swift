@@ -17,6 +17,7 @@ extension BusConnection {
                 // The caller gets no more than from logind itself.
                 authorization.check(call, .sleep, .login(kind.loginAction)) {
                     [unowned self, unowned daemon] (caller) throws(BusError) in
+                    try checkRate(caller)
                     daemon.sleep.look { [unowned self, unowned daemon] view in
                         // Without an answer there may be others.
                         let areOthersThere = view.map { $0.sessions.contains { $0.uid != caller.uid } } ?? true
@@ -29,7 +30,8 @@ extension BusConnection {
                 }
             },
             .method("CancelSleep") { [unowned self, unowned daemon] (call) throws(BusError) in
-                authorization.check(call, .sleep) { [unowned daemon] (caller) throws(BusError) in
+                authorization.check(call, .sleep) { [unowned self, unowned daemon] (caller) throws(BusError) in
+                    try checkRate(caller)
                     daemon.sleep.cancel(by: Self.name(of: caller.uid))
                     call.reply()
                 }
@@ -51,6 +53,14 @@ extension BusConnection {
 
     func nextWakeupChanged() { try? bus.emitPropertiesChanged(Self.path, Self.managerInterface, ["NextWakeup"]) }
 
+    /// Each wish, and each that is taken back, is in the journal and may be announced.
+    private func checkRate(_ caller: Callers.Caller) throws(BusError) {
+        guard sleepRate.take(caller.uid, now: Clock.monotonic) else {
+            throw BusError(
+                name: BusError.limitsExceeded, message: "too many wishes for sleep, and against it. Try again in a few seconds")
+        }
+    }
+
     private func request(_ kind: SleepKind, _ caller: Callers.Caller, _ call: BusInterface.MethodCall, _ daemon: Daemon) {
         daemon.sleep.askWhetherPossible(kind) { [unowned daemon] isPossible in
             guard isPossible else {
@@ -59,7 +69,7 @@ extension BusConnection {
                         name: BusError.notPossible,
                         message: "this machine cannot \(kind.infinitive), as logind says. See: busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager Can\(kind.loginMethod)"))
             }
-            daemon.sleep.request(kind, by: Self.name(of: caller.uid))
+            daemon.sleep.request(kind, by: Self.name(of: caller.uid), asker: caller.asker)
             call.reply()
         }
     }
@@ -74,6 +84,15 @@ extension BusConnection {
     }
 
     private static func name(of uid: UInt32) -> String { (try? User(uid: uid).name) ?? "the user with the id \(uid)" }
+}
+
+extension Callers.Caller {
+    /// As it is asked about again before the sleep. A pid that is another's by now is that of a process of another user, or as
+    /// good as the caller.
+    fileprivate var asker: SleepMemory.Asker {
+        let start = ReportingProcess.owner(of: pid) == uid ? ProcessStat(of: pid)?.start ?? 0 : 0
+        return SleepMemory.Asker(uid: uid, pid: pid, start: start, hasGivenPassword: hasGivenPassword)
+    }
 }
 
 extension Daemon {

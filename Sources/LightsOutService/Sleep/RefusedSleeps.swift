@@ -10,6 +10,8 @@ import Systemd
 final class RefusedSleeps {
     /// Told that somebody who may was refused that kind of sleep.
     var onRefusal: (SleepKind) -> Void = { _ in }
+    /// What each refusal leads to is in the journal.
+    private var rate = UserRate(burst: 20, interval: 10_000_000)
     /// Finds people's sessions.
     var sessions: (@escaping ([LoginSession]) -> Void) -> Void = { $0([]) }
 
@@ -146,7 +148,7 @@ final class RefusedSleeps {
         guard let request = requests[key], request.wasRefused, request.identification == nil, request.question == nil else { return }
         if request.isPermitted || request.user == 0 {
             forget(key)
-            onRefusal(request.kind)
+            if rate.take(request.user ?? 0, now: Clock.monotonic) { onRefusal(request.kind) }
         } else if let session = request.session, let user = request.user {
             requests[key]?.session = nil
             askAboutLeader(session, user, request.kind, key)

@@ -14,6 +14,7 @@ final class SleepCoordinator {
     private let order: LeftOrder
     private var login: LoginWatch?
     private var refusals: RefusedSleeps?
+    private var right: SleepRight?
     private lazy var alarm = WakeTimer(daemon.loop) { [unowned self] in tick() }
     private var timer: EventSource?
 
@@ -74,6 +75,7 @@ final class SleepCoordinator {
         do throws(BusError) {
             let login = try LoginWatch(bus, loop: daemon.loop) { [unowned self] event in handle(event) }
             self.login = login
+            right = SleepRight(bus)
             let refusals = RefusedSleeps(bus, loop: daemon.loop)
             refusals.onRefusal = { [unowned self] kind in refused(kind) }
             refusals.sessions = { [unowned self] then in look { then($0?.sessions ?? []) } }
@@ -89,6 +91,7 @@ final class SleepCoordinator {
 
     func disconnected() {
         login = nil
+        right = nil
         refusals?.close()
         refusals = nil
         isLooking = false
@@ -150,7 +153,9 @@ final class SleepCoordinator {
 
     // MARK: Requests
 
-    func request(_ kind: SleepKind, by who: String) { carryOut(policy.request(kind, by: who, now: daemon.now)) }
+    func request(_ kind: SleepKind, by who: String, asker: SleepMemory.Asker) {
+        carryOut(policy.request(kind, by: who, asker: asker, now: daemon.now))
+    }
 
     func cancel(by who: String) { carryOut(policy.cancel(by: who, now: daemon.now)) }
 
@@ -402,7 +407,22 @@ final class SleepCoordinator {
                 lookRetry = try? daemon.loop.after(SleepPolicy.lookInterval.microseconds) { [unowned self] in look() }
                 return
             }
-            carryOut(policy.looked(locks: view.othersLocks, sessions: view.sessions.map(\.session), now: daemon.now))
+            askForRight(view) { [unowned self] permission in
+                carryOut(
+                    policy.looked(
+                        locks: view.othersLocks, sessions: view.sessions.map(\.session), permission: permission, now: daemon.now))
+            }
+        }
+    }
+
+    /// Whether the one who asked for a sleep may still have it. What is seen later is seen anew.
+    private func askForRight(_ view: LoginWatch.View, _ then: @escaping (SleepPolicy.Permission) -> Void) {
+        guard let request = policy.memory.request, policy.isReadyForRequest, let right else { return then(.granted) }
+        isLooking = true
+        right.ask(request, view.sessions) { [unowned self] permission in
+            isLooking = false
+            if lookAgain || policy.memory.request != request { return look() }
+            then(permission)
         }
     }
 

@@ -6,10 +6,30 @@ nonisolated public struct SleepMemory: Hashable, Sendable {
     public struct Request: Hashable, Sendable {
         public var kind: SleepKind
         public var by: String
+        /// Who that is, for asking later whether they still may; nil in what an earlier version wrote.
+        public var asker: Asker?
 
-        public init(kind: SleepKind, by: String) {
+        public init(kind: SleepKind, by: String, asker: Asker? = nil) {
             self.kind = kind
             self.by = by
+            self.asker = asker
+        }
+    }
+
+    /// The process that asked for a sleep, and its user.
+    public struct Asker: Hashable, Sendable {
+        public var uid: UInt32
+        public var pid: Int32
+        /// The kernel's ticks since boot; 0 if the process was gone already.
+        public var start: UInt64
+        /// Whether somebody gave a password for it.
+        public var hasGivenPassword: Bool
+
+        public init(uid: UInt32, pid: Int32, start: UInt64, hasGivenPassword: Bool) {
+            self.uid = uid
+            self.pid = pid
+            self.start = start
+            self.hasGivenPassword = hasGivenPassword
         }
     }
 

@@ -11,6 +11,9 @@ nonisolated extension SleepMemory {
         if let request {
             lines.append("request=\(request.kind.rawValue)")
             lines.append("request_by=\(request.by.escaped)")
+            if let asker = request.asker {
+                lines.append("request_asker=\(asker.uid) \(asker.pid) \(asker.start) \(asker.hasGivenPassword ? 1 : 0)")
+            }
         }
         if let refused {
             lines.append("refused=\(refused.kind.rawValue)")
@@ -43,7 +46,9 @@ nonisolated extension SleepMemory {
         try lines.expectVersion("1")
         self.init(boot: try lines.required("boot", String.init(escaped:)))
         if let kind = try lines.optional("request", { SleepKind(rawValue: String($0)) }) {
-            request = Request(kind: kind, by: try lines.required("request_by", String.init(escaped:)))
+            request = Request(
+                kind: kind, by: try lines.required("request_by", String.init(escaped:)),
+                asker: try lines.optional("request_asker", Asker.init(words:)))
         }
         if let kind = try lines.optional("refused", { SleepKind(rawValue: String($0)) }) {
             refused = Refused(
@@ -83,6 +88,17 @@ nonisolated extension Timestamp {
     fileprivate init?(words: Substring) {
         guard let microseconds = Int64(words) else { return nil }
         self.init(microseconds: microseconds)
+    }
+}
+
+nonisolated extension SleepMemory.Asker {
+    /// `UID PID START PASSWORD`
+    fileprivate init?(words: Substring) {
+        let parts = words.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 4, let uid = UInt32(parts[0]), let pid = Int32(parts[1]), let start = UInt64(parts[2]),
+            ["0", "1"].contains(parts[3])
+        else { return nil }
+        self.init(uid: uid, pid: pid, start: start, hasGivenPassword: parts[3] == "1")
     }
 }
 

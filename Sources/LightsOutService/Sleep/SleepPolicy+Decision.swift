@@ -15,7 +15,16 @@ nonisolated extension SleepPolicy {
 
     /// The first thing that stands against `wish`; nil for nothing.
     func hindrance(to wish: Wish, now: Timestamp) -> Hindrance? {
-        backups(against: wish, now: now) ?? people(against: wish) ?? otherPrograms(against: wish)
+        backups(against: wish, now: now) ?? lostRight(to: wish) ?? people(against: wish) ?? otherPrograms(against: wish)
+    }
+
+    private func lostRight(to wish: Wish) -> Hindrance? {
+        guard wish.isRequest else { return nil }
+        return switch permission {
+        case .granted: nil
+        case .denied(let why): .final(why)
+        case .unknown(let why): .passing(why)
+        }
     }
 
     private func backups(against wish: Wish, now: Timestamp) -> Hindrance? {
@@ -107,8 +116,14 @@ nonisolated extension SleepPolicy {
 
     /// Whether the machine sleeps without an announcement. Somebody who asks for it knows; others who use it do not.
     private func isAtOnce(_ wish: Wish) -> Bool {
-        if case .request(let by) = wish.source { return !sessions.contains { !$0.isIdle && $0.user != by } }
+        if wish.isRequest { return !isSeenByOthers(wish) }
         return wish.isForBattery || settings.afterDelay(for: wish.backups) == .zero
+    }
+
+    /// Whether somebody else than the one who asked uses the machine.
+    private func isSeenByOthers(_ wish: Wish) -> Bool {
+        guard case .request(let by) = wish.source else { return true }
+        return sessions.contains { !$0.isIdle && $0.user != by }
     }
 
     private mutating func wait(_ wish: Wish, why: String, lookAt: Timestamp) {
@@ -156,6 +171,7 @@ nonisolated extension SleepPolicy {
         phase = .asking
         asked = wish
         if wish.isRequest {
+            asker = memory.request?.asker
             memory.request = nil
             effects.append(.persist(memory))
         }
@@ -194,7 +210,7 @@ nonisolated extension SleepPolicy {
     /// Brings back a wish that was asked for and has not come about.
     mutating func restore(_ wish: Wish) {
         if case .request(let by) = wish.source {
-            memory.request = SleepMemory.Request(kind: wish.kind, by: by)
+            memory.request = SleepMemory.Request(kind: wish.kind, by: by, asker: asker)
             effects.append(.persist(memory))
         } else {
             afterWish = wish

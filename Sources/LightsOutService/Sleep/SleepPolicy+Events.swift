@@ -350,11 +350,16 @@ nonisolated extension SleepPolicy {
         }
     }
 
+    /// Whether no backup stands against what somebody asked for, so that it matters whether they may still have it.
+    var isReadyForRequest: Bool { running.isEmpty && !hasWork }
+
     /// `look` has looked: all block locks of others, all sessions of people.
+    /// - Parameter permission: whether the one who made the request may have it now; matters if ``isReadyForRequest``.
     public mutating func looked(
-        locks: [BlockLock], sessions: [UserSession], now: Timestamp
+        locks: [BlockLock], sessions: [UserSession], permission: Permission = .granted, now: Timestamp
     ) -> [SleepEffect] {
         self.locks = locks
+        self.permission = permission
         self.sessions = sessions
         isFresh = true
         isLooking = false
@@ -380,8 +385,11 @@ nonisolated extension SleepPolicy {
     }
 
     /// `lightsout sleep --when-done`.
-    public mutating func request(_ kind: SleepKind, by: String, now: Timestamp) -> [SleepEffect] {
-        memory.request = SleepMemory.Request(kind: kind, by: by)
+    /// - Parameter asker: the process of the one who wants it, and its user.
+    public mutating func request(
+        _ kind: SleepKind, by: String, asker: SleepMemory.Asker? = nil, now: Timestamp
+    ) -> [SleepEffect] {
+        memory.request = SleepMemory.Request(kind: kind, by: by, asker: asker)
         effects.append(.persist(memory))
         decide(.whenDone, "\(by) wants the machine to \(kind.infinitive) when the backups are done")
         attempts = 0

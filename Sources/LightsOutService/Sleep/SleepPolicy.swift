@@ -16,7 +16,8 @@ public import LightsOutCore
 /// 5. Before, it is **announced** for `after_delay`; whoever logs in, becomes active or says `lightsout sleep
 ///    --cancel` cancels it for good; a lock or a run that comes up puts it off until that is over.
 /// 6. `sleep --when-done` comes as soon as no backup runs or is about to, without announcement unless somebody else uses the
-///    machine; the person who wants it is at it. It waits for the locks of others, and outlives a restart of the daemon.
+///    machine; the person who wants it is at it. It waits for the locks of others, and outlives a restart of the daemon. It is
+///    dropped if that person may not have it any more when the time has come.
 /// 7. A machine that was woken and finds itself **on battery power**, where none of the backups may wake it, goes back to
 ///    sleep at once, without an announcement: nobody is at a laptop in a bag. ``batterySettling`` gives a dock the time
 ///    to come back. What was due stays due.
@@ -47,6 +48,15 @@ nonisolated public struct SleepPolicy: Sendable {
         func afterDelay(for backups: Set<BackupName>) -> TimeSpan {
             backups.map { afterDelays[$0] ?? afterDelay }.max() ?? afterDelay
         }
+    }
+
+    /// Whether what somebody asked for is still permitted.
+    public enum Permission: Hashable, Sendable {
+        case granted
+        /// It is not: why, for people.
+        case denied(String)
+        /// It cannot be found out now: why, for people.
+        case unknown(String)
     }
 
     /// How the sleep that was under way came to its end.
@@ -114,13 +124,16 @@ nonisolated public struct SleepPolicy: Sendable {
     var nextStart: Timestamp?
     var locks: [BlockLock] = []
     var sessions: [UserSession] = []
+    /// Whether the one who made the request may have it now.
+    var permission = Permission.granted
     /// The wish that came from the end of a backup; a request stands before it.
     var afterWish: Wish?
     /// The sessions when the wish came up: whoever comes after that cancels it.
     var sessionsAtWish: [UserSession] = []
     var phase = Phase.none
-    /// What logind was asked for.
+    /// What logind was asked for, and who made the request.
     var asked: Wish?
+    var asker: SleepMemory.Asker?
     var attempts = 0
     /// Whether locks and sessions are as of this event.
     var isFresh = false

@@ -6,7 +6,9 @@ import Testing
 struct `The memory of sleep on the disk` {
     private static var full: SleepMemory {
         SleepMemory(
-            boot: "0123456789abcdef", request: .init(kind: .suspendThenHibernate, by: "anna of\nthe \"office\" 100%"),
+            boot: "0123456789abcdef", request: .init(
+                kind: .suspendThenHibernate, by: "anna of\nthe \"office\" 100%",
+                asker: .init(uid: 1500, pid: 77, start: .max, hasGivenPassword: true)),
             refused: .init(kind: .suspend, at: at(2, 10), sessions: [anna, UserSession(id: "9", user: "bob", isIdle: false)]),
             asleep: .init(
                 kind: .hybridSleep, began: .hours(3), alarm: .minutes(9), backups: [server, client], due: at(2, 30), isOurs: true,

@@ -21,6 +21,7 @@ struct SleepWorld {
     var sessions: [UserSession] = []
     /// logind can be asked.
     var isConnected = true
+    var permission = SleepPolicy.Permission.granted
 
     /// At midnight, `server` is due 02:30 and wakes the machine.
     init(after: [BackupName: AfterRun] = [server: .return], wake: Bool = true) {
@@ -44,7 +45,7 @@ struct SleepWorld {
             switch effect {
             case .armAlarm(let time): alarm = time
             case .armTimer(let time): timer = time
-            case .look: if isConnected { carryOut(policy.looked(locks: locks, sessions: sessions, now: now)) }
+            case .look: if isConnected { looks() }
             case .announce(let text): wall.append(text)
             case .sleep(let kind): slept.append(kind)
             case .persist(let memory): disk = memory
@@ -97,7 +98,9 @@ struct SleepWorld {
         carryOut(policy.runEnded(name, now: now))
     }
 
-    mutating func looks() { carryOut(policy.looked(locks: locks, sessions: sessions, now: now)) }
+    mutating func looks() {
+        carryOut(policy.looked(locks: locks, sessions: sessions, permission: permission, now: now))
+    }
 
     /// The daemon is killed and comes up again.
     mutating func restart(running: Set<BackupName> = [], isPreparingForSleep: Bool = false, boot id: String = "boot") {
