@@ -6,7 +6,7 @@ import Testing
 @Suite("Costly configuration files", .timeLimit(.minutes(2)))
 struct CostlyConfigurationTests {
     /// Many times what it takes, and a fraction of what anything takes that grows with the square.
-    private static let limit = Duration.seconds(8)
+    private static let limit = Duration.seconds(4)
 
     private func read(_ text: String, calendar: CalendarContext? = nil) -> ConfigurationReading {
         ConfigurationReader.read(main: ConfigurationFile(path: "l.yaml", bytes: Array(text.utf8)), calendar: calendar)
@@ -21,8 +21,8 @@ struct CostlyConfigurationTests {
         "{user: 12}", "{inhibit: [sleep, sleep]}", "{exit_codes: {1: good}}", "{retry: 3}", "{script: \"\\u202e\"}", "[]",
         "{schedule: daily, stale_after: 1h}", "{after: return}", "{script: ~}", "{args: [{a: b}]}",
     ])
-    func `of forty thousand faulty backups on one line are told in proportion to their number`(fault: String) {
-        let text = "backups: {" + (0..<40_000).map { "b\($0): \(fault)" }.joined(separator: ", ") + "}"
+    func `of five thousand faulty backups on one line are told in proportion to their number`(fault: String) {
+        let text = "backups: {" + (0..<5_000).map { "b\($0): \(fault)" }.joined(separator: ", ") + "}"
         let time = processorTime {
             let problems = read(text, calendar: Self.calendar).problems
             #expect(problems.count == 1001)
@@ -31,14 +31,14 @@ struct CostlyConfigurationTests {
         #expect(time < Self.limit, "\(time)")
     }
 
-    @Test func `forty thousand names that are none are told in such a time`() {
-        let text = "backups: {" + (0..<40_000).map { "b.\($0): {}" }.joined(separator: ", ") + "}"
+    @Test func `twenty thousand names that are none are told in such a time`() {
+        let text = "backups: {" + (0..<20_000).map { "b.\($0): {}" }.joined(separator: ", ") + "}"
         let time = processorTime { #expect(read(text).problems.count == 1001) }
         #expect(time < Self.limit, "\(time)")
     }
 
     @Test func `the places of values on one line are found in such a time`() throws {
-        let count = 40_000
+        let count = 5_000
         let text = "backups: {" + (0..<count).map { "b\($0): {script: /b\($0)}" }.joined(separator: ", ") + "}"
         let reading = read(text)
         #expect(reading.problems.isEmpty)
@@ -53,25 +53,25 @@ struct CostlyConfigurationTests {
             }
         }
         #expect(time < Self.limit, "\(time)")
-        #expect(last?.text.hasSuffix("{script: /b39999}}") == true)
+        #expect(last?.text.hasSuffix("{script: /b4999}}") == true)
     }
 
     @Test func `a long schedule of the defaults is looked at once for all backups that are stale after a time`() {
-        let schedule = (0..<500).map { "2027-01-01 00:\($0 / 60):\($0 % 60)" }.map { "\"\($0)\"" }.joined(separator: ", ")
+        let schedule = (0..<200).map { "2027-01-01 00:\($0 / 60):\($0 % 60)" }.map { "\"\($0)\"" }.joined(separator: ", ")
         let text =
             "defaults: {schedule: [\(schedule)]}\nbackups: {"
-            + (0..<10_000).map { "b\($0): {stale_after: 1d}" }.joined(separator: ", ") + "}"
+            + (0..<5_000).map { "b\($0): {stale_after: 1d}" }.joined(separator: ", ") + "}"
         let time = processorTime { #expect(read(text, calendar: Self.calendar).problems.isEmpty) }
         #expect(time < Self.limit, "\(time)")
     }
 
     @Test func `a key that the defaults say very often is found at once for all backups`() throws {
         let text =
-            "defaults: {" + (0..<40_000).map { "k\($0): 1" }.joined(separator: ", ") + "}\nbackups: {"
-            + (0..<10_000).map { "b\($0): {user: root}" }.joined(separator: ", ") + "}"
+            "defaults: {" + (0..<20_000).map { "k\($0): 1" }.joined(separator: ", ") + "}\nbackups: {"
+            + (0..<5_000).map { "b\($0): {user: root}" }.joined(separator: ", ") + "}"
         let sources = ConfigurationSources(read(text).files)
         let time = try processorTime {
-            for number in 0..<10_000 {
+            for number in 0..<5_000 {
                 let name = try BackupName("b\(number)")
                 #expect(sources.place(of: "script", for: name) == nil)
             }
@@ -80,7 +80,7 @@ struct CostlyConfigurationTests {
     }
 
     /// Marks in an order that Unicode's normal form does not have, which Swift's own comparison and hash sort.
-    private static let marks = String(repeating: "\u{301}\u{316}\u{315}", count: 100_000)
+    private static let marks = String(repeating: "\u{301}\u{316}\u{315}", count: 30_000)
 
     @Test(arguments: [
         "MARKS: 1", "backups: {bMARKS: {}}", "backups: {b: {kMARKS: 1}}", "backups: {b: {wake: yesMARKS}}",
