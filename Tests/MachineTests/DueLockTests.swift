@@ -208,8 +208,7 @@ extension WholeSystem {
             let configuration = Self.configuration(in: 5, more, wait: 60).replacing("wake_lead: 3s", with: "wake_lead: 6s")
             try SleepWorld.with(configuration, scripts: ["server": "exit 0"]) { world in
                 try world.daemon.awaitState("waiting", of: "server", within: 15)
-                // Root's suspend goes past every lock before systemd 257; after that --check-inhibitors=no does.
-                try machine.sh("systemctl suspend --check-inhibitors=no")
+                try machine.suspendPastLocks()
                 try machine.eventually("it sleeps") { try machine.isAsleep() }
                 let now = Int64(time(nil)) * 1_000_000
                 let alarm = try world.nextWakeup()
@@ -221,6 +220,34 @@ extension WholeSystem {
                 try machine.sh("mkdir -p /mnt/disk; mount -t tmpfs tmpfs /mnt/disk")
                 defer { _ = try? machine.sh("umount /mnt/disk") }
                 try world.daemon.awaitEvents(of: "server", ["started schedule", "finished success"])
+            }
+        }
+
+        @Test(arguments: ["systemctl start --no-block suspend.target", "systemctl start --no-block systemd-suspend.service"])
+        func `a sleep that logind does not announce ends for what is due, too`(line: String) throws {
+            let more = ", requires_mounts: [/mnt/disk]"
+            let configuration = Self.configuration(in: 5, more, wait: 60).replacing("wake_lead: 3s", with: "wake_lead: 6s")
+            try SleepWorld.with(configuration, scripts: ["server": "exit 0"]) { world in
+                try world.daemon.awaitState("waiting", of: "server", within: 15)
+                // The alarm stands all the time, neither about to elapse nor farther ahead than the lead.
+                var alarms: Set<Int64> = []
+                for _ in 0..<40 {
+                    let now = Int64(Date().timeIntervalSince1970 * 1e6)
+                    let alarm = try world.nextWakeup()
+                    #expect(alarm > now + 1_500_000 && alarm < now + 6_500_000, "\(alarm - now)")
+                    alarms.insert(alarm)
+                    usleep(200_000)
+                }
+                #expect(alarms.count > 1 && alarms.count < 6, "\(alarms)")
+                try machine.sh(line)
+                try machine.eventually("it sleeps") { try machine.isAsleep() }
+                try #expect(machine.sh("busctl get-property \(Machine.logind) PreparingForSleep") == "b false")
+                try world.wake()
+                try machine.sh("mkdir -p /mnt/disk; mount -t tmpfs tmpfs /mnt/disk")
+                defer { _ = try? machine.sh("umount /mnt/disk") }
+                try world.daemon.awaitEvents(of: "server", ["started schedule", "finished success"])
+                let tomorrow = try world.nextWakeup()
+                #expect(tomorrow == 0, "nothing is due any more")
             }
         }
 

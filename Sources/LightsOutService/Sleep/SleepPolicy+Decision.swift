@@ -258,6 +258,7 @@ nonisolated extension SleepPolicy {
         if let woken = memory.woken, !woken.pending.isEmpty, running.isEmpty, !hasWork {
             times.append(woken.patience)
         }
+        if memory.asleep == nil, let move = alarm.moveAt { times.append(move) }
         return times.min().flatMap { $0 == .never ? nil : $0 }
     }
 }

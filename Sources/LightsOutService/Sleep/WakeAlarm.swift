@@ -2,8 +2,8 @@ import LightsOutCore
 
 /// When the machine's clock is to wake it, and whether it did.
 ///
-/// The alarm (a timer on CLOCK_REALTIME_ALARM) is armed whenever a backup with `wake` is to come, not only when a
-/// sleep is announced: a kernel may fall asleep without a word.
+/// The alarm (a timer on CLOCK_REALTIME_ALARM) is armed whenever a backup with `wake` is to come, or is due and waits, not
+/// only when a sleep is announced: a kernel may fall asleep without a word.
 nonisolated struct WakeAlarm: Hashable, Sendable {
     /// Hardware clocks count in seconds, and take no alarm that is about to elapse.
     static let shortest = TimeSpan.seconds(5)
@@ -28,12 +28,34 @@ nonisolated struct WakeAlarm: Hashable, Sendable {
     var heldBack: BackupName?
     /// Why no alarm can be armed; nil where one can.
     var impossible: String?
+    /// The alarm that stands for what is overdue while the machine is awake.
+    private(set) var standing: Timestamp?
+
+    /// How long a machine that falls asleep over what is due may sleep.
+    private var respite: TimeSpan { max(min(lead, Self.longestRespite), Self.shortest) }
 
     /// What to arm while the machine is awake: the lead before the due time, and when that has passed, the due time
-    /// itself, for a machine that falls asleep in between.
-    func whileAwake(now: Timestamp) -> Timestamp? {
-        guard impossible == nil, let wanted else { return nil }
-        return [wanted.due - lead, wanted.due].first { $0 > now }
+    /// itself, for a machine that falls asleep in between. While something is due, an alarm stands up to ``respite`` ahead;
+    /// ``moveAt`` says when to ask again.
+    mutating func whileAwake(now: Timestamp) -> Timestamp? {
+        moveStanding(now)
+        guard impossible == nil else { return nil }
+        let next = wanted.flatMap { wanted in [wanted.due - lead, wanted.due].first { $0 > now } }
+        return [next, standing].compactMap { $0 }.min()
+    }
+
+    /// When the standing alarm is to be moved on; nil for none. Long before it elapses: the kernel refuses to suspend when an
+    /// alarm is less than two seconds ahead.
+    var moveAt: Timestamp? { standing.map { $0 - TimeSpan(microseconds: respite.microseconds / 2) } }
+
+    private mutating func moveStanding(_ now: Timestamp) {
+        guard impossible == nil, overdue != nil else {
+            standing = nil
+            return
+        }
+        // Also where the clock was set back, or the lead is another one.
+        if let standing, let moveAt, now < moveAt, standing <= now + respite { return }
+        standing = now + respite
     }
 
     /// What to arm for a sleep that begins now: never in the past, or the machine would not wake for what has just
@@ -42,7 +64,7 @@ nonisolated struct WakeAlarm: Hashable, Sendable {
         guard impossible == nil else { return nil }
         let next = wanted.map { (time: max($0.due - lead, now + Self.shortest), wanted: $0) }
         guard let overdue else { return next }
-        let again = now + max(min(lead, Self.longestRespite), Self.shortest)
+        let again = now + respite
         if let next, next.time <= again {
             return (next.time, Wanted(due: min(overdue.due, next.wanted.due), backups: next.wanted.backups.union(overdue.backups)))
         }

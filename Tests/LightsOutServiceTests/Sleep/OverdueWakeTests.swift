@@ -47,6 +47,38 @@ import Testing
         #expect(world.alarm == nil)
     }
 
+    @Test(arguments: [(TimeSpan.minutes(1), 60), (.hours(1), 60), (.seconds(10), 10), (.zero, 5)])
+    func `stands while the machine is awake too, for a sleep that nobody announces`(lead: TimeSpan, respite: Int) throws {
+        var world = SleepWorld(wake: false)
+        world.set(at(2, 30))
+        world.carryOut(world.policy.wakeWanted(due: at(2, 50), backups: [client], lead: lead, overdue: (at(2, 30), [server]), now: world.now))
+        for second in stride(from: Int64(0), to: 600, by: 1) {
+            world.pass(to: at(2, 30) + TimeSpan.seconds(UInt64(second)))
+            // Far enough ahead for the kernel to suspend, and near enough.
+            let ahead = try #require(world.alarm).microseconds - world.now.microseconds
+            #expect(ahead > 2_000_000 && ahead <= Int64(respite) * 1_000_000, "\(second): \(ahead)")
+        }
+        #expect(world.journal == [] && world.slept == [])
+        world.carryOut(world.policy.wakeWanted(due: at(2, 50), backups: [client], lead: .minutes(1), now: world.now))
+        #expect(world.alarm == at(2, 49))
+    }
+
+    @Test func `stands for what comes first, and nowhere beyond the clock`() {
+        var world = SleepWorld(wake: false)
+        world.set(at(2, 30))
+        world.carryOut(world.policy.wakeWanted(due: at(2, 31, 20), backups: [client], lead: .minutes(1), overdue: (at(2, 30), [server]), now: world.now))
+        #expect(world.alarm == at(2, 30, 20))
+        world.carryOut(world.policy.wakeWanted(due: nil, backups: [], lead: .minutes(1), overdue: (at(2, 30), [server]), now: world.now))
+        #expect(world.alarm == at(2, 31))
+        // The clock is set back by an hour.
+        world.set(at(1, 30))
+        world.carryOut(world.policy.clockChanged(now: world.now))
+        #expect(world.alarm == at(1, 31))
+        world.carryOut(world.policy.alarmImpossible("it has no clock", now: world.now))
+        #expect(world.alarm == nil)
+        #expect(world.timer == nil)
+    }
+
     @Test func `a machine that it woke was woken by lightsout, and goes back after the backup`() {
         var world = Self.asleep(at: at(2, 33))
         world.wake(at: at(2, 34, 2))
