@@ -16,7 +16,7 @@ extension WholeSystem {
             var mostLines = 12_000
             var description: String { name }
 
-            var isThere: Bool { access(program, X_OK) == 0 }
+            var isThere: Bool { Machine.has(program) }
         }
 
         /// Many small files, and some that take a moment.

@@ -91,7 +91,10 @@ extension WholeSystem {
         }
 
         /// A write to a frozen file system is in uninterruptible sleep, and SIGKILL does not end it until the thaw.
-        @Test(.enabled(if: access("/dev/loop-control", F_OK) == 0, "needs a loop device"))
+        @Test(
+            .enabled(
+                if: access("/dev/loop-control", F_OK) == 0 && Machine.has("/usr/sbin/mkfs.ext4") && Machine.has("/usr/sbin/fsfreeze"),
+                "needs a loop device, mkfs.ext4 and fsfreeze"))
         func `a process that SIGKILL does not end is named, and the run is recorded without it`() throws {
             let configuration = "backups: {frozen: {timeout: 1s, stop_timeout: 0s}}\n"
             let script = "#!/bin/sh\nfsfreeze -f /mnt/frozen\nexec dd if=/dev/zero of=/mnt/frozen/x bs=4k count=1\n"

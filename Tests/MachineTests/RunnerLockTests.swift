@@ -211,13 +211,12 @@ extension WholeSystem {
         }
 
         @Test(arguments: [("", "warnings"), ("slept: ignore", "success")])
-        func `that root's suspend went past is told of in the result`(key: String, result: String) throws {
+        func `that a suspend went past is told of in the result`(key: String, result: String) throws {
             let configuration = "backups: {slept: {description: x\(key.isEmpty ? "" : ", \(key)")}}\n"
             try machine.withBackup("slept", script: holding, configuration: configuration) { (unit: String) throws in
                 try machine.begin(unit)
                 for sleep in 1...2 {
-                    // What a block lock does not stop on any systemd: the method with root's flag to skip inhibitors, or the old way.
-                    try machine.sh("busctl call \(Machine.logind) SuspendWithFlags t 1 2>/dev/null || systemctl suspend --force --check-inhibitors=no")
+                    try machine.suspendPastLocks()
                     try machine.eventually("the sleep is told of", within: 10) {
                         try machine.journal("LIGHTSOUT_BACKUP=slept", after: cursor).count { $0["MESSAGE"]?.contains("the machine slept during the run") == true } == sleep
                     }
@@ -231,6 +230,21 @@ extension WholeSystem {
                 #expect(try machine.run("lightsout history slept").output.contains("the machine slept during the run"))
                 #expect(try machine.run("lightsout history slept --json").output.contains("the machine slept during the run"))
                 #expect(try machine.run("lightsout status slept").output.contains("the machine slept during the run"))
+            }
+        }
+
+        @Test func `stops root's suspend since systemd 257, and does not before`() throws {
+            try machine.withBackup("root", script: holding) { (unit: String) throws in
+                try machine.begin(unit)
+                let isStopped = try machine.systemdVersion >= 257
+                for line in ["systemctl suspend", "systemctl suspend -i", "busctl call \(Machine.logind) Suspend b false"] {
+                    try machine.forgetSleeps()
+                    #expect(try machine.run(line).succeeded != isStopped, "\(line)")
+                    if !isStopped { try machine.eventually("it slept") { try machine.sleeps() == ["suspend"] } }
+                    try awaitWakefulness()
+                }
+                #expect(try machine.sleeps() == (isStopped ? [] : ["suspend"]))
+                try end(unit)
             }
         }
 

@@ -63,11 +63,11 @@ extension WholeSystem {
             let cursor = try machine.journalCursor()
             try machine.sh("busctl call \(Machine.logind) Suspend b false")
             try machine.eventually("the sleep is over") {
-                try machine.journal("SYSLOG_IDENTIFIER=systemd-logind", after: cursor).contains { $0["MESSAGE"] == "Operation 'sleep' finished." }
+                try machine.journal("SYSLOG_IDENTIFIER=systemd-logind", after: cursor).contains { $0["MESSAGE"]?.wholeMatch(of: /Operation '(sleep|suspend)' finished\./) != nil }
             }
             #expect(try machine.sleeps() == ["suspend"])
             let told = try machine.journal("SYSLOG_IDENTIFIER=systemd-sleep", after: cursor).compactMap { $0["MESSAGE"] }
-            #expect(told.first?.contains("sleep") == true, "systemd-sleep told of \(told)")
+            #expect(told.contains { $0.contains("sleep") }, "systemd-sleep told of \(told)")
         }
 
         @Test(arguments: [("Hibernate", "hibernate"), ("HybridSleep", "hybrid-sleep")])
@@ -93,7 +93,8 @@ extension WholeSystem {
             try holdingLock {
                 let refused = try machine.run("busctl call \(Machine.logind) Suspend b false", as: "tester", session: true)
                 #expect(!refused.succeeded)
-                #expect(refused.stderr.contains("auth"), "polkit asks for more than a session: \(refused.stderr)")
+                let isAuthRefusal = try machine.systemdVersion < 257
+                #expect(refused.stderr.contains(isAuthRefusal ? "auth" : "Access denied"), "polkit asks for more than a session: \(refused.stderr)")
                 #expect(try machine.sleeps() == [])
             }
             #expect(try machine.run("busctl call \(Machine.logind) Suspend b false", as: "tester", session: true).succeeded)

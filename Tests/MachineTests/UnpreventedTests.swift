@@ -24,9 +24,9 @@ extension WholeSystem {
 
         private static let holding = "#!/bin/sh\nrm -f /run/let-it-end; touch /run/begun; until [ -e /run/let-it-end ]; do sleep 0.02; done\n"
 
-        /// Root's suspend, which no block lock stops.
+        /// A suspend that no block lock stops.
         private func suspend() throws {
-            _ = try machine.run("busctl call \(Machine.logind) SuspendWithFlags t 1 2>/dev/null || systemctl suspend --force --check-inhibitors=no")
+            try machine.suspendPastLocks()
             try machine.eventually("the attempt to sleep is over", within: 10) {
                 try machine.run("busctl get-property \(Machine.logind) PreparingForSleep").output == "b false"
                     && !["activating", "reloading"].contains(machine.property("ActiveState", of: "systemd-suspend.service"))
