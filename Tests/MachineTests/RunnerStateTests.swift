@@ -120,7 +120,10 @@ extension WholeSystem {
                 #expect(try machine.run("systemctl start \(unit)").succeeded)
                 let told = try machine.journal("_SYSTEMD_UNIT=\(unit)", after: cursor).compactMap { $0["MESSAGE"] }
                 #expect(told.contains("after"), "\(told)")
-                #expect(told.contains { $0.hasSuffix("bytes of its output are lost: the journal did not take them") }, "\(told)")
+                // systemd 257's journald keeps its streams while it is stopped: then nothing is lost.
+                let isWhole = ["during 1", "during 2", "during 3"].allSatisfy(told.contains)
+                #expect(told.contains { $0.hasSuffix("bytes of its output are lost: the journal did not take them") } != isWhole, "\(told)")
+                try #expect(!isWhole || machine.systemdVersion >= 257)
                 #expect(try machine.results(of: "deafened", after: cursor) == ["success"])
             }
         }
