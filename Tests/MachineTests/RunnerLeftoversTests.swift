@@ -100,10 +100,13 @@ extension WholeSystem {
             let script = "#!/bin/sh\nfsfreeze -f /mnt/frozen\nexec dd if=/dev/zero of=/mnt/frozen/x bs=4k count=1\n"
             try machine.sh(
                 """
-                mknod /dev/loop78 b 7 78 2>/dev/null; truncate -s 32M /run/frozen; mkfs.ext4 -q /run/frozen; mkdir -p /mnt/frozen
-                losetup /dev/loop78 /run/frozen; mount /dev/loop78 /mnt/frozen
+                truncate -s 32M /run/frozen; mkfs.ext4 -q /run/frozen; mkdir -p /mnt/frozen
+                [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237
+                disk=$(losetup -f); [ -e $disk ] || mknod $disk b 7 ${disk#/dev/loop}
+                losetup $disk /run/frozen; mount $disk /mnt/frozen
                 """)
-            defer { _ = try? machine.run("fsfreeze -u /mnt/frozen; umount /mnt/frozen; losetup -d /dev/loop78") }
+            // Loop devices are the host's: another machine may have taken any fixed one.
+            defer { _ = try? machine.run("fsfreeze -u /mnt/frozen; umount -d /mnt/frozen") }
             try machine.withBackup("frozen", script: script, configuration: configuration) { (unit: String) throws in
                 defer { _ = try? machine.run("fsfreeze -u /mnt/frozen") }
                 try machine.sh("systemctl start --no-block \(unit)")
