@@ -1,5 +1,5 @@
-import Glibc
 import LightsOutCore
+import TestSupport
 import Testing
 
 /// Text from outside costs time in proportion to its length, whatever it consists of.
@@ -9,17 +9,6 @@ struct ForeignTextTests {
     private static let marks = String(repeating: "\u{301}\u{316}\u{315}", count: 200_000)
     /// Of the thread's processor time, which other programs' work does not lengthen. Swift's comparison takes many times as much.
     private static let limit = Duration.seconds(4)
-
-    private static func measure(_ body: () -> Void) -> Duration {
-        func now() -> Duration {
-            var time = timespec()
-            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-            return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-        }
-        let start = now()
-        body()
-        return now() - start
-    }
 
     @Test func `is compared by its bytes`() {
         #expect("block".hasSameBytes(as: "block"))
@@ -36,7 +25,7 @@ struct ForeignTextTests {
     @Test(arguments: ["", "success", "lightsout-backup@", "lightsout"])
     func `of many marks costs no more than its length`(start: String) {
         let (one, other) = (start + Self.marks, start + Self.marks + "x")
-        let time = Self.measure {
+        let time = processorTime {
             #expect(!one.hasSameBytes(as: other) && other.hasBytes(prefix: one) && !other.hasBytes(suffix: one))
             #expect(RunResult(word: one) == nil && Trigger(word: one) == nil)
             #expect(BackupName(unit: one + ".service") == nil)
@@ -48,7 +37,7 @@ struct ForeignTextTests {
 
     @Test func `is shown in a table, cut, as JSON and in a record in such a time`() {
         let text = "x" + Self.marks
-        let time = Self.measure {
+        let time = processorTime {
             var table = Table([.init("WHO", minimumWidth: 4), .init("WHY", minimumWidth: 4)])
             table.add([.init(text), .init(text)])
             #expect(table.lines(width: 40, colour: true).count == 2)
@@ -67,7 +56,7 @@ struct ForeignTextTests {
             "LIGHTSOUT_TRIGGER": "manual", "_UID": "0", "_EXE": "/usr/bin/lightsout",
         ]
         let field: (String) -> String? = { $0 == hostile ? (fields[$0] ?? "") + Self.marks : fields[$0] }
-        let time = Self.measure {
+        let time = processorTime {
             for _ in 0..<10 {
                 _ = RecordTrust().believes(field)
                 _ = HistoryEntry(recorded: Timestamp(microseconds: 1_700_000_000_000_000), field: field)
